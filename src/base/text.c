@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The growing buffer of text.h: capacity doubles, one byte is kept for the NUL. */
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* No view comes near this; a text that wants more is an attack or a defect. */
+#define TEXT_MAX ((size_t)64 << 20)
+#define TEXT_FIRST ((size_t)512)
+
+void text_free(struct text *t)
+{
+	free(t->data);
+	*t = (struct text){ 0 };
+}
+
+void text_clear(struct text *t)
+{
+	t->len = 0;
+	t->error = 0;
+	if (t->data)
+		t->data[0] = '\0';
+}
+
+static int text_grow(struct text *t, size_t need)
+{
+	size_t cap = t->cap ? t->cap : TEXT_FIRST;
+	char *data;
+
+	while (cap < need)
+		cap *= 2;
+	data = realloc(t->data, cap);
+	if (!data)
+		return -ENOMEM;
+	t->data = data;
+	t->cap = cap;
+	return 0;
+}
+
+char *text_reserve(struct text *t, size_t more)
+{
+	if (t->error)
+		return NULL;
+	if (more >= TEXT_MAX - t->len) {
+		t->error = -EFBIG;
+		return NULL;
+	}
+	if (t->len + more + 1 > t->cap)
+		t->error = text_grow(t, t->len + more + 1);
+	return t->error ? NULL : t->data + t->len;
+}
+
+void text_append(struct text *t, const void *data, size_t len)
+{
+	char *to = text_reserve(t, len);
+
+	if (!to)
+		return;
+	memcpy(to, data, len);
+	t->len += len;
+	t->data[t->len] = '\0';
+}
+
+void text_puts(struct text *t, const char *s)
+{
+	text_append(t, s, strlen(s));
+}
+
+void text_putc(struct text *t, char c)
+{
+	text_append(t, &c, 1);
+}
+
+void text_u64(struct text *t, uint64_t value, unsigned width)
+{
+	char digits[20];
+	unsigned n = 0, pad;
+	char *to;
+
+	do {
+		digits[n++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	pad = width > n ? width - n : 0;
+	to = text_reserve(t, pad + n);
+	if (!to)
+		return;
+	memset(to, ' ', pad);
+	for (unsigned i = 0; i < n; i++)
+		to[pad + i] = digits[n - 1 - i];
+	t->len += pad + n;
+	t->data[t->len] = '\0';
+}
+
+void text_printf(struct text *t, const char *format, ...)
+{
+	va_list args;
+	char *to = text_reserve(t, 128);
+	int n;
+
+	if (!to)
+		return;
+	va_start(args, format);
+	n = vsnprintf(to, t->cap - t->len, format, args);
+	va_end(args);
+	if (n < 0) {
+		t->error = -EINVAL;
+		return;
+	}
+	if ((size_t)n >= t->cap - t->len) {
+		to = text_reserve(t, (size_t)n);
+		if (!to)
+			return;
+		va_start(args, format);
+		vsnprintf(to, t->cap - t->len, format, args);
+		va_end(args);
+	}
+	t->len += (size_t)n;
+}
+
+const char *text_str(const struct text *t)
+{
+	return t->data ? t->data : "";
+}
