@@ -26,8 +26,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-#ifndef LXCFS_TARGET
-#define LXCFS_TARGET "/var/lib/lxcfs"
+#ifndef LXCFS_MOUNTPOINT
+#define LXCFS_MOUNTPOINT "/var/lib/lxcfs"
 #endif
 
 /* A start waits no longer than this for an lxcfs that is mounted but does not answer. */
@@ -118,15 +118,15 @@ static DIR *open_lxcfs_dir(const struct hook *h, const char *path)
 	return fd < 0 ? NULL : fdopendir(fd);
 }
 
-/* The next name in an lxcfs directory, NULL at its end. */
-static const char *next_name(DIR *dir)
+/* The next entry of an lxcfs directory, NULL at its end. */
+static struct dirent *next_entry(DIR *dir)
 {
 	struct dirent *entry;
 
-	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			return entry->d_name;
-	return NULL;
+	do
+		entry = readdir(dir);
+	while (entry && entry->d_name[0] == '.');
+	return entry;
 }
 
 /* Binds each entry of an lxcfs directory over its namesake; directories go whole. */
@@ -134,12 +134,12 @@ static int bind_entries(const struct hook *h, const char *directory)
 {
 	AUTO_CLOSEDIR DIR *dir = open_lxcfs_dir(h, directory);
 	char path[PATH_MAX];
-	const char *name;
+	struct dirent *entry;
 
 	if (!dir)
 		return -errno;
-	while ((name = next_name(dir))) {
-		snprintf(path, sizeof path, "%s/%s", directory, name);
+	while ((entry = next_entry(dir))) {
+		snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
 		bind_view(h, path, path);
 	}
 	return 0;
@@ -169,8 +169,9 @@ static void link_controllers(int place, const char *hierarchy)
 			skip_error(name, -errno);
 }
 
-static void bind_hierarchy(const struct hook *h, int place, const char *name)
+static void bind_hierarchy(const struct hook *h, int place, const struct dirent *entry)
 {
+	const char *name = entry->d_name;
 	const char *as = strncmp(name, NAMED, strlen(NAMED)) ? name : name + strlen(NAMED);
 	char from[PATH_MAX], to[PATH_MAX];
 
@@ -194,12 +195,12 @@ static void bind_cgroups(const struct hook *h)
 	AUTO_CLOSEDIR DIR *dir = open_lxcfs_dir(h, "cgroup");
 	AUTO_CLOSE int place = file_open_beneath(h->root, CGROUP_DIR, O_RDONLY | O_DIRECTORY);
 	struct statfs fs;
-	const char *name;
+	struct dirent *entry;
 
 	if (!dir || place < 0 || fstatfs(place, &fs) || fs.f_type != TMPFS_MAGIC)
 		return;
-	while ((name = next_name(dir)))
-		bind_hierarchy(h, place, name);
+	while ((entry = next_entry(dir)))
+		bind_hierarchy(h, place, entry);
 }
 
 static void bind_all(struct hook *h, const char *root)
@@ -296,7 +297,7 @@ static int usage(void)
 {
 	fprintf(stderr, "usage: lxc.mount.hook [--target=DIR] [--skip-cgroup-mounts]\n"
 			"Run by liblxc as lxc.hook.mount: binds the files of the lxcfs mounted at DIR\n"
-			"($LXCFS_TARGET_DIR or " LXCFS_TARGET ") over those below $LXC_ROOTFS_MOUNT.\n");
+			"($LXCFS_TARGET_DIR or " LXCFS_MOUNTPOINT ") over those below $LXC_ROOTFS_MOUNT.\n");
 	return 2;
 }
 
@@ -342,7 +343,7 @@ int main(int argc, char **argv)
 {
 	const char *root = env("LXC_ROOTFS_MOUNT", "");
 	struct hook h = {
-		.target = env("LXCFS_TARGET_DIR", LXCFS_TARGET),
+		.target = env("LXCFS_TARGET_DIR", LXCFS_MOUNTPOINT),
 		.cgroups = !*env("LXC_CGNS_AWARE", ""),
 		.lxcfs = -1,
 		.root = -1,
