@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The texts that open files are in the middle of reading, by file handle, so
+ * that a reader in pieces sees one text. A bounded cache and nothing more: a
+ * text that is not there (read to its end, pushed out by newer ones, made by an
+ * earlier worker) is made anew by who asks.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct answers;
+
+/* To be released with answers_free(). NULL when there is no memory. */
+struct answers *answers_new(void);
+void answers_free(struct answers *answers);
+
+/*
+ * Copies the piece of the handle's text at offset into buf. False when the text
+ * is not known. 0 bytes at and behind the end, which is remembered longer than
+ * the text: a piece that reaches it lets go of the text.
+ */
+bool answers_get(struct answers *answers, uint64_t handle, uint64_t offset, char *buf, size_t size,
+		 size_t *ret_len);
+
+/*
+ * Keeps a text of which the first `done` bytes have been delivered, or only its
+ * length when nothing of it is left. Takes over the text in any case.
+ */
+void answers_put(struct answers *answers, uint64_t handle, char *text, size_t len, size_t done);
+
+/* Forgets a handle that was closed. */
+void answers_drop(struct answers *answers, uint64_t handle);
+
+/* Bytes of text kept. */
+size_t answers_kept(struct answers *answers);

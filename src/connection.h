@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where a keeper has the mount and the shared state from: a worker that handed
+ * them over, the service manager's store, or a mount it makes itself.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "handoff.h"
+#include "options.h"
+
+/*
+ * Fills in device and state, which become the caller's. `given` is what a worker
+ * handed over, or NULL. *ret_stored tells whether the service manager has copies.
+ * 0, or negative errno with a line in problem; -EAGAIN where another keeper is at
+ * work on the same mount.
+ */
+int connection_open(const struct options *options, const char *mountpoint,
+		    const struct handoff *given, struct handoff *ret, bool *ret_stored,
+		    char *problem, size_t size);

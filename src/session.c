@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One thread's FUSE session and its journal. */
+#include "session.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+/* Interrupts a read that waits for a request; its handler does nothing. */
+#define WAKE_SIGNAL SIGRTMIN
+
+static ssize_t journal_read(int fd, void *buf, size_t len, void *userdata)
+{
+	struct session *s = userdata;
+	ssize_t n;
+
+	shared_slot_clear(s->slot);
+	if (len > sizeof(s->slot->request))
+		len = sizeof(s->slot->request);
+	n = read(fd, s->slot->request, len);
+	if (n > 0) {
+		atomic_store(&s->slot->since, shared_now());
+		memcpy(buf, s->slot->request, (size_t)n);
+	}
+	return n;
+}
+
+/* Keeps what was first promised to the kernel; a later worker must promise the same. */
+static void save_init_reply(struct shared_header *h, const struct iovec *iov, int count)
+{
+	if (atomic_load(&h->reply_size) || count < 2 || iov[1].iov_len > sizeof(h->reply))
+		return;
+	memcpy(h->reply, iov[1].iov_base, iov[1].iov_len);
+	atomic_store(&h->reply_size, (uint32_t)iov[1].iov_len);
+}
+
+static ssize_t journal_writev(int fd, struct iovec *iov, int count, void *userdata)
+{
+	struct session *s = userdata;
+	struct shared_header *h = s->shared->header;
+	const struct fuse_in_header *init = (const void *)h->init;
+	const struct fuse_out_header *out = iov[0].iov_base;
+
+	if (out->unique != init->unique)
+		return writev(fd, iov, count);
+	if (out->error == 0)
+		save_init_reply(h, iov, count);
+	/* Only on the fd that read it; later answers find no such request (ENOENT), as they should.
+	 */
+	return writev(s->init_fd, iov, count);
+}
+
+/* The saved request, asking for nothing beyond what was first agreed on. */
+static void process_init(struct session *s)
+{
+	const struct shared_header *h = s->shared->header;
+	_Alignas(8) unsigned char request[sizeof(h->init)];
+	struct fuse_buf buf = { .size = h->init_size, .mem = request };
+	struct fuse_init_in *in = (void *)(request + sizeof(struct fuse_in_header));
+	struct fuse_init_out out = { 0 };
+
+	memcpy(request, h->init, h->init_size);
+	if (atomic_load(&h->reply_size)) {
+		memcpy(&out, h->reply, h->reply_size < sizeof(out) ? h->reply_size : sizeof(out));
+		in->flags &= out.flags;
+		if (h->init_size >= sizeof(struct fuse_in_header) + sizeof(*in))
+			in->flags2 &= out.flags2;
+	}
+	fuse_session_process_buf(s->fuse, &buf);
+}
+
+int session_open(struct session *s, struct fs *fs, const struct shared *shared, unsigned index,
+		 int fd, int init_fd, bool psi_poll, bool debug)
+{
+	static const struct fuse_custom_io io = { .read = journal_read, .writev = journal_writev };
+	char *argv[] = { (char *)"lxcfs", (char *)"-d", NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(debug ? 2 : 1, argv);
+	struct fuse_lowlevel_ops ops = fs_operations(psi_poll);
+	int own = dup(fd); /* libfuse closes its fd; this one is needed for longer */
+	int r;
+
+	if (own < 0)
+		return -errno;
+	*s = (struct session){ .link = { .fs = fs }, .shared = shared, .fd = fd };
+	s->slot = shared_slot(shared, index);
+	s->link.request = s->slot->request;
+	s->init_fd = init_fd;
+	s->fuse = fuse_session_new(&args, &ops, sizeof(ops), s);
+	fuse_opt_free_args(&args);
+	r = s->fuse ? fuse_session_custom_io(s->fuse, &io, own) : -ENOMEM;
+	if (r < 0) {
+		close(own);
+		session_close(s);
+		return r;
+	}
+	process_init(s);
+	return 0;
+}
+
+void session_close(struct session *s)
+{
+	if (s->fuse)
+		fuse_session_destroy(s->fuse);
+	s->fuse = NULL;
+}
+
+bool session_is_suspect(const struct session *s)
+{
+	return shared_slot_pending(s->slot) && s->slot->blame >= SHARED_BLAME_CRASHED;
+}
+
+static void refuse(const struct session *s, const struct fuse_in_header *in)
+{
+	struct fuse_out_header out = { .len = sizeof(out), .error = -EIO, .unique = in->unique };
+
+	log_line("request %u for node %llu of pid %u, uid %u brought workers down: answered EIO",
+		 in->opcode, (unsigned long long)in->nodeid, in->pid, in->uid);
+	/* Nobody waits for the answer of a forgotten node or a dead process: ENOENT. */
+	if (write(s->fd, &out, sizeof(out)) < 0)
+		return;
+}
+
+void session_replay(struct session *s)
+{
+	unsigned char copy[SHARED_REQUEST_MAX];
+	struct fuse_buf buf = { .size = shared_slot_pending(s->slot), .mem = copy };
+	struct fuse_in_header in;
+
+	if (buf.size >= sizeof(in)) {
+		memcpy(copy, s->slot->request, buf.size);
+		memcpy(&in, copy, sizeof(in));
+		if (s->slot->blame >= SHARED_BLAME_LIMIT) {
+			refuse(s, &in);
+		} else {
+			atomic_store(&s->slot->since, shared_now());
+			s->link.replayed = true;
+			fuse_session_process_buf(s->fuse, &buf);
+			s->link.replayed = false;
+		}
+	}
+	shared_slot_clear(s->slot);
+}
+
+static void *serve(void *arg)
+{
+	struct session *s = arg;
+	struct fuse_buf buf = { 0 };
+	sigset_t wake;
+
+	sigemptyset(&wake);
+	sigaddset(&wake, WAKE_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
+	session_replay(s);
+	while (!atomic_load(&s->stop)) {
+		int n = fuse_session_receive_buf(s->fuse, &buf);
+
+		if (n == -EINTR || n == -EAGAIN)
+			continue;
+		if (n <= 0)
+			break; /* unmounted */
+		fs_follow_host_view(s->link.fs);
+		fuse_session_process_buf(s->fuse, &buf);
+		shared_slot_clear(s->slot);
+	}
+	free(buf.mem);
+	atomic_store(&s->ended, true);
+	eventfd_write(s->ended_fd, 1);
+	return NULL;
+}
+
+static void ignore_signal(int signal)
+{
+	(void)signal;
+}
+
+int session_start(struct session *s, int ended_fd)
+{
+	struct sigaction wake = { .sa_handler = ignore_signal }; /* no SA_RESTART */
+	int r;
+
+	sigaction(WAKE_SIGNAL, &wake, NULL);
+	s->ended_fd = ended_fd;
+	r = pthread_create(&s->thread, NULL, serve, s);
+	s->started = r == 0;
+	return -r;
+}
+
+static void wait_ended(struct session *s, long ns)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += ns;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	if (pthread_timedjoin_np(s->thread, NULL, &until) == 0)
+		s->started = false;
+}
+
+/*
+ * The signal may come just before the read that it is to interrupt, so it is
+ * sent again and again; and only while no request is handled, as some writes to
+ * cgroup files give up at a signal.
+ */
+bool session_stop(struct session *s, int timeout_ms)
+{
+	uint64_t deadline = shared_now() + (uint64_t)timeout_ms * 1000000;
+
+	atomic_store(&s->stop, true);
+	while (s->started && shared_now() < deadline) {
+		if (!atomic_load(&s->slot->since) && !atomic_load(&s->ended))
+			pthread_kill(s->thread, WAKE_SIGNAL);
+		wait_ended(s, 1000000);
+	}
+	return !s->started;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The worker: engine, sessions and ticks, and an eye on the keeper. */
+#include "worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "lxcfs.h"
+#include "service.h"
+#include "session.h"
+
+#define SECOND 1000000000ull /* in nanoseconds */
+#define HEARTBEAT_MS 2000
+#define DRAIN_MS 1500
+#define KEEPER_RETRY_MIN SECOND
+#define KEEPER_RETRY_MAX (30 * SECOND)
+/* systemd restarts a keeper by itself, with the fds from its store; only if it does not, we do. */
+#define KEEPER_GRACE (5 * SECOND)
+
+struct worker {
+	const struct options *options;
+	const struct program *program;
+	struct handoff handoff;
+	struct shared shared;
+	struct lxcfs *engine;
+	struct fs *fs;
+	struct session sessions[SHARED_SLOTS_MAX];
+	int signals;
+	int ended;	/* eventfd, counts sessions that ended */
+	int stop_ticks; /* eventfd */
+	pthread_t ticker;
+	bool ticks;
+	int keeper;	       /* its pidfd, -1: it is gone */
+	uint64_t keeper_at;    /* when to start another, CLOCK_MONOTONIC ns */
+	uint64_t keeper_retry; /* ns */
+};
+
+static int open_engine(const struct options *o, void *history, size_t history_size,
+		       struct lxcfs **ret)
+{
+	struct lxcfs_options options = { .size = sizeof(options),
+					 .flags = o->engine_flags,
+					 .history = history,
+					 .history_size = history_size };
+	int r = lxcfs_open(&options, ret);
+
+	if (r == -ENODEV)
+		log_line("no cgroup file system: mount one below /sys/fs/cgroup");
+	else if (r < 0)
+		log_line("cannot read /proc and /sys: %s", strerror(-r));
+	return r;
+}
+
+/* A new version shows that it works before the old one is sent away: it reads for itself. */
+static int prove(const struct options *o)
+{
+	static const char *const paths[] = { "/proc/meminfo", "/proc/stat", "/proc/cpuinfo",
+					     "/proc/uptime" };
+	struct lxcfs_caller self = { .pid = getpid() };
+	struct lxcfs *engine;
+	int r = open_engine(o, NULL, 0, &engine);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(paths) && r == 0; i++) {
+		AUTO_FREE char *text = NULL;
+		size_t len = 0;
+
+		r = lxcfs_render(engine, &self, paths[i], &text, &len);
+		if (r == 0 && len == 0)
+			r = -ENODATA;
+		if (r < 0)
+			log_line("cannot make %s: %s", paths[i], strerror(-r));
+	}
+	lxcfs_close(engine);
+	return r;
+}
+
+static void say_ready(struct worker *w)
+{
+	if (w->handoff.ready < 0)
+		return;
+	/* A keeper that died meanwhile is noticed elsewhere. */
+	if (write(w->handoff.ready, "R", 1) < 0)
+		log_line("the keeper does not listen: %s", strerror(errno));
+	close(take_fd(&w->handoff.ready));
+}
+
+/*
+ * Waits until no other worker serves. A candidate whose keeper dies while it
+ * waits must not live on: the next keeper starts one of its own.
+ */
+static int take_over(struct worker *w)
+{
+	off_t byte = (off_t)atomic_load(&w->shared.header->lock_byte);
+	int r;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	r = shared_lock(w->handoff.state, byte, true);
+	prctl(PR_SET_PDEATHSIG, 0);
+	return r;
+}
+
+static int open_signals(void)
+{
+	sigset_t blocked, wanted;
+	int fd;
+
+	/* Terminals send to keeper and worker alike; the keeper decides, and says SIGTERM. */
+	sigfillset(&blocked);
+	sigdelset(&blocked, SIGSEGV);
+	sigdelset(&blocked, SIGBUS);
+	sigdelset(&blocked, SIGFPE);
+	sigdelset(&blocked, SIGILL);
+	sigdelset(&blocked, SIGABRT);
+	pthread_sigmask(SIG_SETMASK, &blocked, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGTERM);
+	fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Triggers and cached files of many containers need more than the usual 1024. */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void find_keeper(struct worker *w)
+{
+	pid_t parent = getppid();
+
+	w->keeper = pidfd_open(parent, 0);
+	/* It may have died before we looked; then the parent is a stranger. */
+	if (shared_lock_holder(w->handoff.state, SHARED_LOCK_KEEPER) != parent && w->keeper >= 0)
+		close(take_fd(&w->keeper));
+	w->keeper_at = shared_now();
+	w->keeper_retry = KEEPER_RETRY_MIN;
+}
+
+static void on_keeper_death(struct worker *w)
+{
+	siginfo_t info;
+
+	/* Of one that we started; of others we are the child. */
+	waitid(P_PIDFD, (id_t)w->keeper, &info, WEXITED | WNOHANG);
+	close(take_fd(&w->keeper));
+	w->keeper_at = shared_now() + (service_is_managed() ? KEEPER_GRACE : 0);
+}
+
+static void start_keeper(struct worker *w)
+{
+	int pid;
+
+	w->handoff.ready = -1;
+	w->handoff.prove = false;
+	log_line("the keeper is gone: starting another");
+	pid = handoff_start(w->program, HANDOFF_KEEPER, &w->handoff);
+	w->keeper = pid < 0 ? -1 : pidfd_open(pid, 0);
+	/* When that one fails too, the next comes later. */
+	w->keeper_at = shared_now() + w->keeper_retry;
+	if (w->keeper_retry < KEEPER_RETRY_MAX)
+		w->keeper_retry *= 2;
+}
+
+static bool all_ended(const struct worker *w)
+{
+	for (unsigned i = 0; i < w->handoff.device.count; i++)
+		if (!atomic_load(&w->sessions[i].ended))
+			return false;
+	return true;
+}
+
+/* Until told to stop, or until the file system is unmounted. */
+static void watch(struct worker *w)
+{
+	struct pollfd p[3] = {
+		{ .fd = w->signals, .events = POLLIN },
+		{ .fd = w->ended, .events = POLLIN },
+	};
+
+	for (;;) {
+		eventfd_t count;
+
+		atomic_store(&w->shared.header->heartbeat, shared_now());
+		p[2] = (struct pollfd){ .fd = w->keeper, .events = POLLIN };
+		if (poll(p, ARRAY_SIZE(p), HEARTBEAT_MS) < 0 && errno != EINTR)
+			return;
+		if (p[0].revents)
+			return;
+		if (p[1].revents && eventfd_read(w->ended, &count) == 0 && all_ended(w))
+			return;
+		if (w->keeper >= 0 && p[2].revents)
+			on_keeper_death(w);
+		if (w->keeper < 0 && shared_now() >= w->keeper_at)
+			start_keeper(w);
+	}
+}
+
+static void *tick(void *arg)
+{
+	struct worker *w = arg;
+	struct pollfd stop = { .fd = w->stop_ticks, .events = POLLIN };
+	uint64_t next = shared_now();
+
+	for (;;) {
+		uint64_t now = shared_now();
+
+		next += LXCFS_TICK_SECONDS * SECOND;
+		if (next < now)
+			next = now; /* the machine slept: once, not as often as it missed */
+		if (poll(&stop, 1, (int)((next - now) / 1000000) + 1) > 0)
+			return NULL;
+		lxcfs_tick(w->engine);
+	}
+}
+
+static int start_ticks(struct worker *w)
+{
+	int r;
+
+	if (!(w->options->engine_flags & LXCFS_LOADAVG))
+		return 0;
+	r = pthread_create(&w->ticker, NULL, tick, w);
+	w->ticks = r == 0;
+	return -r;
+}
+
+static int open_sessions(struct worker *w)
+{
+	const struct device *device = &w->handoff.device;
+	int r = 0;
+
+	for (unsigned i = 0; i < device->count && r == 0; i++)
+		r = session_open(&w->sessions[i], w->fs, &w->shared, i, device->fds[i],
+				 device->fds[0], w->options->engine_flags & LXCFS_PSI_POLL,
+				 w->options->debug);
+	return r;
+}
+
+static int start_sessions(struct worker *w)
+{
+	int r = 0;
+
+	/*
+	 * What was being handled when a worker crashed goes first and alone, so
+	 * that if it happens again only the cause is blamed.
+	 */
+	for (unsigned i = 0; i < w->handoff.device.count; i++)
+		if (session_is_suspect(&w->sessions[i]))
+			session_replay(&w->sessions[i]);
+	for (unsigned i = 0; i < w->handoff.device.count && r == 0; i++)
+		r = session_start(&w->sessions[i], w->ended);
+	return r;
+}
+
+static int open_fs(struct worker *w)
+{
+	struct fs_options o = {
+		.shared = &w->shared,
+		.instance = atomic_fetch_add(&w->shared.header->instance, 1) + 1,
+		.notify_fd = w->handoff.device.fds[0],
+		.psi_poll = w->options->engine_flags & LXCFS_PSI_POLL,
+	};
+	int r = open_engine(w->options, w->shared.history, w->shared.history_size, &w->engine);
+
+	if (r < 0)
+		return r;
+	o.engine = w->engine;
+	r = fs_open(&o, &w->fs);
+	if (r < 0)
+		log_line("cannot set up the file system: %s", strerror(-r));
+	return r;
+}
+
+static int start(struct worker *w)
+{
+	int r = shared_map(w->handoff.state, true, &w->shared);
+
+	if (r < 0 || w->shared.slots < w->handoff.device.count) {
+		log_line("the shared state makes no sense to this version of lxcfs");
+		return r < 0 ? r : -EPROTO;
+	}
+	if (w->handoff.prove) {
+		r = prove(w->options);
+		if (r < 0)
+			return r;
+		say_ready(w);
+	}
+	r = take_over(w);
+	if (r < 0)
+		return r;
+	find_keeper(w);
+	atomic_store(&w->shared.header->heartbeat, shared_now());
+	r = open_fs(w);
+	if (r >= 0)
+		r = open_sessions(w);
+	if (r >= 0)
+		r = start_ticks(w);
+	if (r >= 0)
+		r = start_sessions(w);
+	return r;
+}
+
+/* True when every thread has ended, and so nothing uses the engine any more. */
+static bool stop(struct worker *w)
+{
+	bool ended = true;
+
+	if (w->ticks && eventfd_write(w->stop_ticks, 1) == 0)
+		pthread_join(w->ticker, NULL);
+	for (unsigned i = 0; i < w->handoff.device.count; i++)
+		atomic_store(&w->sessions[i].stop, true);
+	for (unsigned i = 0; i < w->handoff.device.count; i++)
+		ended = session_stop(&w->sessions[i], DRAIN_MS) && ended;
+	return ended;
+}
+
+static void finish(struct worker *w)
+{
+	for (unsigned i = 0; i < w->handoff.device.count; i++)
+		session_close(&w->sessions[i]);
+	fs_close(w->fs);
+	lxcfs_close(w->engine);
+	shared_unmap(&w->shared);
+}
+
+int worker_run(const struct options *options, const struct program *program,
+	       const struct handoff *handoff)
+{
+	struct worker w = {
+		.options = options, .program = program, .handoff = *handoff, .keeper = -1
+	};
+	int r;
+
+	w.signals = open_signals();
+	w.ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w.stop_ticks = eventfd(0, EFD_CLOEXEC);
+	if (w.signals < 0 || w.ended < 0 || w.stop_ticks < 0)
+		return EXIT_FAILURE;
+	raise_fd_limit();
+	r = start(&w);
+	if (r >= 0) {
+		say_ready(&w);
+		watch(&w);
+	}
+	/* A thread stuck in a request uses all of it; what it holds is replayed by the next. */
+	if (!stop(&w))
+		_exit(EXIT_SUCCESS);
+	finish(&w);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
