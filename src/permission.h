@@ -23,3 +23,13 @@ int permission_check(int procfd, const struct lxcfs_caller *caller, mode_t mode,
  * host's root is so over every uid.
  */
 bool permission_is_root_over(int procfd, const struct lxcfs_caller *caller, uid_t uid);
+
+/* Is the gid mapped in the caller's user namespace? */
+bool permission_knows_group(int procfd, const struct lxcfs_caller *caller, gid_t gid);
+
+/*
+ * Does the caller hold CAP_SYS_ADMIN in the host's user namespace? The host's root
+ * in a container that took the capability away does not, and may not get it back
+ * by a user namespace of its own.
+ */
+bool permission_is_admin(int procfd, const struct lxcfs_caller *caller);
