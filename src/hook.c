@@ -238,7 +238,7 @@ static int64_t now_ms(void)
 static bool relay(int from)
 {
 	int64_t end = now_ms() + PATIENCE_MS;
-	struct pollfd p = {.fd = from, .events = POLLIN};
+	struct pollfd p = { .fd = from, .events = POLLIN };
 	char buf[4096];
 
 	for (;;) {
@@ -295,9 +295,11 @@ static void bind_within_patience(struct hook *h, const char *root)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: lxc.mount.hook [--target=DIR] [--skip-cgroup-mounts]\n"
-			"Run by liblxc as lxc.hook.mount: binds the files of the lxcfs mounted at DIR\n"
-			"($LXCFS_TARGET_DIR or " LXCFS_MOUNTPOINT ") over those below $LXC_ROOTFS_MOUNT.\n");
+	fprintf(stderr,
+		"usage: lxc.mount.hook [--target=DIR] [--skip-cgroup-mounts]\n"
+		"Run by liblxc as lxc.hook.mount: binds the files of the lxcfs mounted at DIR\n"
+		"($LXCFS_TARGET_DIR or " LXCFS_MOUNTPOINT
+		") over those below $LXC_ROOTFS_MOUNT.\n");
 	return 2;
 }
 
@@ -322,9 +324,9 @@ static int own_arguments(int argc, char **argv)
 static bool parse(int argc, char **argv, struct hook *h)
 {
 	static const struct option options[] = {
-		{"target", required_argument, NULL, 't'},
-		{"skip-cgroup-mounts", no_argument, NULL, 's'},
-		{0},
+		{ "target", required_argument, NULL, 't' },
+		{ "skip-cgroup-mounts", no_argument, NULL, 's' },
+		{ 0 },
 	};
 	int c;
 
