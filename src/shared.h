@@ -72,7 +72,8 @@ struct shared_trigger {
 	uint32_t uid, gid;
 	_Atomic uint32_t fired; /* and nobody told yet */
 	char path[48];
-	char text[64];
+	char text[60]; /* as it was written, with the NUL or newline that the kernel cuts off */
+	uint32_t text_size;
 };
 
 struct shared {

@@ -94,7 +94,7 @@ static int arm(struct triggers *t, unsigned i)
 	const struct shared_trigger *e = entry(t, i);
 	struct lxcfs_caller caller = { .pid = e->pid, .uid = e->uid, .gid = e->gid };
 	AUTO_CLOSE int fd = -1;
-	int r = lxcfs_trigger(t->engine, &caller, e->path, e->text, strlen(e->text), &fd);
+	int r = lxcfs_trigger(t->engine, &caller, e->path, e->text, e->text_size, &fd);
 
 	if (r < 0)
 		return r;
@@ -249,10 +249,10 @@ static int fill_entry(struct triggers *t, const struct lxcfs_caller *caller, uin
 	if (i < 0 || count_of(t, pid_ns) >= PER_NAMESPACE_MAX)
 		return -ENOSPC;
 	e = entry(t, (unsigned)i);
-	if (len >= sizeof(e->text) || strlen(path) >= sizeof(e->path))
+	if (len > sizeof(e->text) || strlen(path) >= sizeof(e->path))
 		return -EINVAL;
 	memcpy(e->text, text, len);
-	e->text[len] = '\0';
+	e->text_size = (uint32_t)len;
 	strcpy(e->path, path);
 	e->pid_ns = pid_ns;
 	e->pid = caller->pid;
