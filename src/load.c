@@ -218,7 +218,7 @@ static void average_update(struct history *history, uint64_t id, uint64_t active
 	struct history_load load;
 
 	history_load_get(history, id, &load);
-	if (load.sampled && load.sampled <= now) {
+	if (load.sampled) {
 		periods = (now - load.sampled + PERIOD / 2) / PERIOD;
 		load.sampled += periods * PERIOD;
 	} else {
