@@ -103,14 +103,11 @@ bool permission_knows_group(int procfd, const struct lxcfs_caller *caller, gid_t
 
 static bool has_sys_admin(const char *status)
 {
-	static const char key[] = "CapEff:\t";
-	const char *at = strstr(status, key);
+	const char *at = strstr(status, "\nCapEff:\t");
 	unsigned long long effective;
 
-	if (!at || (at != status && at[-1] != '\n') ||
-	    sscanf(at + sizeof key - 1, "%16llx", &effective) != 1)
-		return false;
-	return effective >> CAPABILITY_SYS_ADMIN & 1;
+	return at && sscanf(at, " CapEff: %16llx", &effective) == 1 &&
+	       effective >> CAPABILITY_SYS_ADMIN & 1;
 }
 
 bool permission_is_admin(int procfd, const struct lxcfs_caller *caller)
