@@ -72,22 +72,18 @@ static bool take_from_store(struct handoff *ret)
 }
 
 int connection_open(const struct options *o, const char *mountpoint, const struct handoff *given,
-		    struct handoff *ret, bool *ret_stored, char *problem, size_t size)
+		    struct handoff *ret, char *problem, size_t size)
 {
 	struct handoff h = { .state = -1, .ready = -1 };
-	bool stored = false;
 	int r = 0;
 
 	if (given) {
 		h = *given;
-		stored = service_is_managed();
-	} else if (take_from_store(&h)) {
-		stored = true;
-	} else {
+	} else if (!take_from_store(&h)) {
 		r = mount_anew(o, mountpoint, &h, problem, size);
 		if (r < 0)
 			return r;
-		stored = service_store(&h.device, h.state);
+		service_store(&h.device, h.state);
 	}
 	r = shared_lock(h.state, SHARED_LOCK_KEEPER, false);
 	if (r < 0) {
@@ -97,6 +93,5 @@ int connection_open(const struct options *o, const char *mountpoint, const struc
 		return r;
 	}
 	*ret = h;
-	*ret_stored = stored;
 	return 0;
 }

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "handoff.h"
@@ -13,10 +12,8 @@
 
 /*
  * Fills in device and state, which become the caller's. `given` is what a worker
- * handed over, or NULL. *ret_stored tells whether the service manager has copies.
- * 0, or negative errno with a line in problem; -EAGAIN where another keeper is at
- * work on the same mount.
+ * handed over, or NULL. A new mount is put into the store. 0, or negative errno
+ * with a line in problem; -EAGAIN where another keeper is at work on the mount.
  */
 int connection_open(const struct options *options, const char *mountpoint,
-		    const struct handoff *given, struct handoff *ret, bool *ret_stored,
-		    char *problem, size_t size);
+		    const struct handoff *given, struct handoff *ret, char *problem, size_t size);

@@ -50,7 +50,6 @@ struct keeper {
 	struct backoff backoff;
 	unsigned suspicions;	       /* of a hang, in a row */
 	uint64_t respawn_at, check_at; /* CLOCK_MONOTONIC ns */
-	bool stored;		       /* the service manager has the fds, a restart finds them */
 	bool served;		       /* a worker has been ready */
 	bool done;
 	int status;
@@ -235,18 +234,13 @@ static int wait_ms(const struct keeper *k)
 	return until <= now ? 0 : (int)((until - now) / MS) + 1;
 }
 
-/*
- * With the fds in the service manager's store SIGTERM may be the first half of a
- * restart, which must not be seen: the mount stays, and is the manager's to end.
- */
-static void on_stop(struct keeper *k, int signal)
+/* A restart by systemd comes as SIGKILL instead: who says SIGTERM wants the mount gone. */
+static void on_stop(struct keeper *k)
 {
 	service_notify("STOPPING=1");
-	if (!k->stored || signal != SIGTERM) {
-		if (umount2(k->mountpoint, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
-			log_line("cannot unmount %s: %s", k->mountpoint, strerror(errno));
-		service_unstore(&k->handoff.device);
-	}
+	if (umount2(k->mountpoint, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
+		log_line("cannot unmount %s: %s", k->mountpoint, strerror(errno));
+	service_unstore(&k->handoff.device);
 	finish(k, EXIT_SUCCESS);
 }
 
@@ -261,7 +255,7 @@ static void on_signal(struct keeper *k)
 	else if (info.ssi_signo == SIGUSR2)
 		atomic_fetch_xor(&k->shared.header->host_view, 1);
 	else
-		on_stop(k, (int)info.ssi_signo);
+		on_stop(k);
 }
 
 static int serve(struct keeper *k)
@@ -351,7 +345,7 @@ static int prepare(struct keeper *k, const struct handoff *given)
 	r = take_pidfile(k);
 	if (r < 0)
 		return r;
-	r = connection_open(k->options, k->mountpoint, given, &k->handoff, &k->stored, problem,
+	r = connection_open(k->options, k->mountpoint, given, &k->handoff, problem,
 			    sizeof(problem));
 	if (r < 0) {
 		log_line("%s", problem);

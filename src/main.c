@@ -13,6 +13,8 @@
 #include "options.h"
 #include "worker.h"
 
+#define EXIT_USAGE 2 /* systemd need not try again */
+
 static int serve(const struct options *options, char **args, enum handoff_role role,
 		 const struct handoff *handoff)
 {
@@ -63,10 +65,12 @@ int main(int argc, char **argv)
 	if (argc > 0)
 		memcpy(args, argv + 1 + skip, (size_t)(argc - skip) * sizeof(*args));
 	r = options_parse(argc - skip, argv + skip, &options);
-	if (r == 0)
+	if (r == 0) {
 		status = act(&options, args, role, &handoff);
-	else
+	} else {
 		log_line("%s", r == -EINVAL ? options.problem : strerror(-r));
+		status = EXIT_USAGE;
+	}
 	options_free(&options);
 	free(args);
 	return status;

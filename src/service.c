@@ -73,7 +73,7 @@ void service_notify(const char *format, ...)
 	send_message(message, -1);
 }
 
-bool service_store(const struct device *device, int state)
+void service_store(const struct device *device, int state)
 {
 	/*
 	 * FDPOLL=0: PID 1 would wait on the device fd, and every request on the
@@ -83,17 +83,14 @@ bool service_store(const struct device *device, int state)
 	char message[128];
 
 	snprintf(message, sizeof(message), format, NAME_STATE);
-	if (send_message(message, state) < 0)
-		return false;
+	send_message(message, state);
 	for (unsigned i = 0; i < device->count; i++) {
 		char name[32];
 
 		snprintf(name, sizeof(name), NAME_DEVICE "%u", i);
 		snprintf(message, sizeof(message), format, name);
-		if (send_message(message, device->fds[i]) < 0)
-			return false;
+		send_message(message, device->fds[i]);
 	}
-	return true;
 }
 
 void service_unstore(const struct device *device)

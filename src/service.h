@@ -16,8 +16,8 @@ bool service_is_managed(void);
 /* Tells it something, "READY=1". */
 void service_notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Puts the fds into the store, for the next start. True when all were sent. */
-bool service_store(const struct device *device, int state);
+/* Puts the fds into the store, for the next start. */
+void service_store(const struct device *device, int state);
 
 /* Takes the fds out of the store and forgets what is there. */
 void service_unstore(const struct device *device);
