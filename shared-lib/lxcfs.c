@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@
 #include "tree.h"
 #include "view.h"
 
+#define FILES_KEPT_MAX 2048
 #define ROOT_NODE 1
 #define NODE_BITS 62
 #define NODE_MASK (((uint64_t)1 << NODE_BITS) - 1)
@@ -85,12 +87,23 @@ static unsigned host_cpu_count(const struct host *host)
 	return (unsigned)cpulist_count(&cpus);
 }
 
+/* Open files that containers may keep: bounded, and at most half of what the process may have. */
+static int files_kept_max(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return 0;
+	return files.rlim_cur / 2 < FILES_KEPT_MAX ? (int)(files.rlim_cur / 2) : FILES_KEPT_MAX;
+}
+
 static int engine_open(struct lxcfs *engine, const struct lxcfs_options *options)
 {
 	int r = host_open(options->root, &engine->host);
 
 	if (r < 0)
 		return r;
+	engine->host.cgroups->kept_max = files_kept_max();
 	r = modes_fill(engine);
 	if (r == 0)
 		r = containers_open(engine->host.procfd, engine->host.cgroups,
@@ -168,15 +181,17 @@ static const struct view *view_here(const struct lxcfs *engine, const char *path
 
 /* One call: the container of the caller, and the tree that the path belongs to. */
 struct call {
+	struct lxcfs *engine;
 	struct tree_call tree_call;
-	struct container container;
+	struct container *container; /* NULL: the host's view */
 	const struct tree *tree; /* NULL: a row of the table */
 	const char *path; /* in the tree, or whole */
 };
 
 static void call_end(struct call *call)
 {
-	container_free(&call->container);
+	if (call->engine)
+		container_put(call->engine->containers, call->container);
 }
 
 #define AUTO_CALL __attribute__((cleanup(call_end)))
@@ -206,6 +221,7 @@ static int call_begin(struct lxcfs *engine, const struct lxcfs_caller *caller, c
 	bool cgroup = tree == &cgroup_tree;
 	int r = -ESRCH;
 
+	call->engine = engine;
 	call->tree = tree;
 	if (!call->tree)
 		call->path = path;
@@ -216,8 +232,7 @@ static int call_begin(struct lxcfs *engine, const struct lxcfs_caller *caller, c
 	};
 	if (cgroup || !atomic_load(&engine->host_view))
 		r = container_of(engine->containers, caller->pid, &call->container);
-	if (r == 0)
-		call->tree_call.container = &call->container;
+	call->tree_call.container = call->container;
 	return r == -ESRCH ? 0 : r;
 }
 
@@ -513,7 +528,7 @@ int lxcfs_trigger(struct lxcfs *engine, const struct lxcfs_caller *caller, const
 		return -EOPNOTSUPP;
 	r = call_begin(engine, caller, path, &call);
 	if (r == 0)
-		r = call.tree_call.container ? cgroup_open_pressure(call.container.cgroup,
+		r = call.container ? cgroup_open_pressure(call.container->cgroup,
 								    path + 15, &fd) :
 					       -ENODATA;
 	if (r < 0)

@@ -1,472 +1,264 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Finding the init of a pid namespace, remembering it, and telling whose cgroup counts. */
+/*
+ * Whose cgroup counts, and the containers met lately: found by their namespace and
+ * the text of /proc/PID/cgroup, the ones used longest ago go first.
+ */
 #include "container.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
+#include <sys/queue.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/hash.h"
-#include "base/line.h"
-#include "base/number.h"
+#include "caller.h"
+#include "namespace.h"
 
-/* linux/nsfs.h of kernel 6.11: the thread group of a pid given as that namespace numbers it. */
-#ifndef NS_GET_TGID_FROM_PIDNS
-#define NS_GET_TGID_FROM_PIDNS _IOR(0xb7, 0x7, int)
-#endif
+#define BUCKETS 1024
+#define CONTAINERS_MAX 4096
+#define FILES_SPARE 64 /* room for open files that is made at a time */
 
-#define NAMESPACES_MAX 1024 /* remembered at a time, each holds one fd */
-#define NAMESPACE_BUCKETS 256
-#define LINK_MAX_LEN 64
-
-/* PROC_PID_INIT_INO and PROC_TIME_INIT_INO of linux/proc_ns.h: never another number. */
-#define PIDNS_INITIAL "pid:[4026531836]"
-#define TIMENS_INITIAL "time:[4026531834]"
-
-/* A pid namespace whose init was found; alive as long as the fd can be read. */
-struct pid_namespace {
-	struct pid_namespace *next;
-	char link[LINK_MAX_LEN];
-	pid_t init;
-	int cgroup_fd; /* /proc/INIT/cgroup, gives ESRCH once init is gone */
-	uint64_t start_us;
-	bool own_timens;
-	int64_t boottime_offset_us;
+/* A container that is kept; the first user's reference and one for each call under way. */
+struct kept {
+	struct container container;
+	TAILQ_ENTRY(kept) by_use;
+	LIST_ENTRY(kept) by_hash;
+	char *text; /* of /proc/PID/cgroup, which with the namespace identifies it */
+	char pidns[NAMESPACE_LINK_MAX];
+	unsigned references; /* calls under way */
+	bool listed; /* false: dropped from the table, to be freed by its last call */
 };
 
 struct containers {
-	int procfd;
-	const struct cgroups *cgroups;
-	char host_pidns[LINK_MAX_LEN], host_timens[LINK_MAX_LEN];
-	pthread_mutex_t lock;
-	struct pid_namespace *bucket[NAMESPACE_BUCKETS];
+	struct cgroups *cgroups;
+	struct pid_namespaces *namespaces;
+	struct callers *callers;
+	pthread_mutex_t lock; /* of all below, never held while a file is read */
+	TAILQ_HEAD(kept_queue, kept) by_use; /* the latest first */
+	LIST_HEAD(, kept) by_hash[BUCKETS];
 	unsigned count;
+	int procfd;
 };
 
-static int proc_link(int procfd, pid_t pid, const char *name, char link[LINK_MAX_LEN])
-{
-	char path[64];
-
-	snprintf(path, sizeof path, "%d/ns/%s", pid, name);
-	return file_readlink_at(procfd, path, link, LINK_MAX_LEN);
-}
-
-static int proc_text(int procfd, pid_t pid, const char *name, struct text *t)
-{
-	char path[64];
-
-	snprintf(path, sizeof path, "%d/%s", pid, name);
-	return file_read_at(procfd, path, t);
-}
-
-/*
- * The host's namespace is that of pid 1 of its /proc; where we may not look at
- * that, our own; in a copy of a host's files, the kernel's first.
- */
-static void host_link(int procfd, const char *name, const char *initial, char link[LINK_MAX_LEN])
-{
-	char self[32];
-
-	snprintf(self, sizeof self, "self/ns/%s", name);
-	if (proc_link(procfd, 1, name, link) < 0 &&
-	    file_readlink_at(procfd, self, link, LINK_MAX_LEN) < 0)
-		memcpy(link, initial, strlen(initial) + 1);
-}
-
-int containers_open(int procfd, const struct cgroups *cgroups, struct containers **ret)
+int containers_open(int procfd, struct cgroups *cgroups, struct containers **ret)
 {
 	struct containers *c = calloc(1, sizeof *c);
+	int r;
 
 	if (!c)
 		return -ENOMEM;
 	c->procfd = procfd;
 	c->cgroups = cgroups;
 	pthread_mutex_init(&c->lock, NULL);
-	host_link(procfd, "pid", PIDNS_INITIAL, c->host_pidns);
-	host_link(procfd, "time", TIMENS_INITIAL, c->host_timens);
+	TAILQ_INIT(&c->by_use);
+	r = pid_namespaces_open(procfd, &c->namespaces);
+	if (r == 0)
+		r = callers_open(procfd, &c->callers);
+	if (r < 0) {
+		containers_close(c);
+		return r;
+	}
 	*ret = c;
 	return 0;
 }
 
-static void namespace_free(struct pid_namespace *ns)
+static void kept_free(struct kept *k)
 {
-	cleanup_close(&ns->cgroup_fd);
-	free(ns);
+	container_free(&k->container);
+	free(k->text);
+	free(k);
+}
+
+/* Takes it off the table; freed at once, or by the last call that uses it. */
+static void kept_drop(struct containers *c, struct kept *k)
+{
+	TAILQ_REMOVE(&c->by_use, k, by_use);
+	LIST_REMOVE(k, by_hash);
+	c->count--;
+	k->listed = false;
+	if (!k->references)
+		kept_free(k);
 }
 
 void containers_close(struct containers *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < NAMESPACE_BUCKETS; i++) {
-		while (c->bucket[i]) {
-			struct pid_namespace *ns = c->bucket[i];
-
-			c->bucket[i] = ns->next;
-			namespace_free(ns);
-		}
-	}
+	while (!TAILQ_EMPTY(&c->by_use))
+		kept_drop(c, TAILQ_FIRST(&c->by_use));
+	callers_close(c->callers);
+	pid_namespaces_close(c->namespaces);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
 
-/* The value of a "Key:\tvalue" line of /proc/PID/status; a line of length 0 if there is none. */
-static struct line status_value(const char *status, const char *key)
+/* Makes room when there are too many containers, or too many open files. */
+static void trim(struct containers *c)
 {
-	struct line line = { 0 };
+	int files = c->cgroups->kept_max - FILES_SPARE;
 
-	while (line_next(&status, &line)) {
-		if (line_starts(&line, key)) {
-			size_t n = strlen(key);
+	while (!TAILQ_EMPTY(&c->by_use) &&
+	       (c->count >= CONTAINERS_MAX ||
+		(files > 0 && atomic_load(&c->cgroups->kept) > files && c->count > 1)))
+		kept_drop(c, TAILQ_LAST(&c->by_use, kept_queue));
+}
 
-			return (struct line){ line.start + n, line.len - n };
-		}
+static struct kept *kept_find(struct containers *c, uint64_t id, const char *pidns,
+			      const char *text)
+{
+	struct kept *k;
+
+	LIST_FOREACH(k, &c->by_hash[id % BUCKETS], by_hash) {
+		if (k->container.id == id && strcmp(k->pidns, pidns) == 0 &&
+		    strcmp(k->text, text) == 0)
+			return k;
 	}
-	return (struct line){ status, 0 };
+	return NULL;
 }
 
-/* The last number of "NSpid:", the pid in the innermost namespace; 0 if unknown. */
-static uint64_t status_inner_pid(const char *status)
+static struct kept *kept_use(struct containers *c, struct kept *k)
 {
-	struct line value = status_value(status, "NSpid:"), word;
-	uint64_t pid = 0;
-
-	while (line_word(&value, &word)) {
-		const char *p = word.start;
-
-		if (number_take(&p, &pid) < 0)
-			return 0;
-	}
-	return pid;
+	k->references++;
+	TAILQ_REMOVE(&c->by_use, k, by_use);
+	TAILQ_INSERT_HEAD(&c->by_use, k, by_use);
+	return k;
 }
 
-static bool is_init_of(int procfd, pid_t pid, const char *link, const char *status)
+static int kept_new(struct containers *c, const struct container *like, const char *pidns,
+		    const char *text, bool init, struct kept **ret)
 {
-	char own[LINK_MAX_LEN];
+	struct kept *k = calloc(1, sizeof *k);
+	int r = k ? cgroup_open(c->cgroups, text, init, &k->container.cgroup) : -ENOMEM;
 
-	return status_inner_pid(status) == 1 && proc_link(procfd, pid, "pid", own) == 0 &&
-	       strcmp(own, link) == 0;
-}
-
-/* Climbs from the caller to its ancestors; init is one of them unless the caller was attached. */
-static pid_t init_among_ancestors(int procfd, pid_t pid, const char *link)
-{
-	for (unsigned depth = 0; pid > 0 && depth < 128; depth++) {
-		AUTO_TEXT struct text status = { 0 };
-		struct line parent;
-		const char *p;
-		uint64_t ppid;
-
-		if (proc_text(procfd, pid, "status", &status) < 0)
-			return 0;
-		if (is_init_of(procfd, pid, link, text_str(&status)))
-			return pid;
-		parent = status_value(text_str(&status), "PPid:");
-		p = parent.start + (parent.len && *parent.start == '\t');
-		if (number_take(&p, &ppid) < 0)
-			return 0;
-		pid = (pid_t)ppid;
-	}
-	return 0;
-}
-
-static pid_t init_among_all(int procfd, const char *link)
-{
-	int fd = openat(procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (!dir)
-		cleanup_close(&fd);
-	while (dir && (entry = readdir(dir))) {
-		AUTO_TEXT struct text status = { 0 };
-		const char *p = entry->d_name;
-		uint64_t pid;
-
-		if (number_take(&p, &pid) < 0 || *p ||
-		    proc_text(procfd, (pid_t)pid, "status", &status) < 0)
-			continue;
-		if (is_init_of(procfd, (pid_t)pid, link, text_str(&status)))
-			return (pid_t)pid;
-	}
-	return 0;
-}
-
-static pid_t find_init(int procfd, pid_t caller, const char *link)
-{
-	AUTO_CLOSE int fd = -1;
-	char path[64];
-	pid_t init;
-	int tgid;
-
-	snprintf(path, sizeof path, "%d/ns/pid", caller);
-	fd = openat(procfd, path, O_RDONLY | O_CLOEXEC);
-	tgid = fd < 0 ? -1 : ioctl(fd, NS_GET_TGID_FROM_PIDNS, 1);
-	if (tgid > 0)
-		return tgid;
-	init = init_among_ancestors(procfd, caller, link);
-	return init ? init : init_among_all(procfd, link);
-}
-
-/* Field 22 of /proc/PID/stat, in clock ticks since boot; comm may hold any byte but NUL. */
-static int start_time_us(int procfd, pid_t pid, uint64_t *ret)
-{
-	AUTO_TEXT struct text stat = { 0 };
-	int r = proc_text(procfd, pid, "stat", &stat);
-	struct line rest, word;
-	const char *comm_end, *p;
-	uint64_t ticks;
-
-	if (r < 0)
-		return r;
-	comm_end = strrchr(text_str(&stat), ')');
-	if (!comm_end)
-		return -EINVAL;
-	rest = (struct line){ comm_end + 1, strlen(comm_end + 1) };
-	for (int field = 3; field <= 22; field++) {
-		if (!line_word(&rest, &word))
-			return -EINVAL;
-	}
-	p = word.start;
-	r = number_take(&p, &ticks);
-	if (r == 0)
-		*ret = number_scale(ticks, 1000000, (uint64_t)sysconf(_SC_CLK_TCK));
-	return r;
-}
-
-/* "boottime  -123 456000000" of /proc/PID/timens_offsets, in microseconds. */
-static int64_t boottime_offset_us(int procfd, pid_t pid)
-{
-	AUTO_TEXT struct text offsets = { 0 };
-	const char *at;
-	long long seconds, nanoseconds;
-
-	if (proc_text(procfd, pid, "timens_offsets", &offsets) < 0)
-		return 0;
-	at = strstr(text_str(&offsets), "boottime");
-	if (!at || sscanf(at, "boottime %lld %lld", &seconds, &nanoseconds) != 2)
-		return 0;
-	return seconds * 1000000 + nanoseconds / 1000;
-}
-
-static int namespace_fill(const struct containers *c, struct pid_namespace *ns)
-{
-	char path[64], timens[LINK_MAX_LEN];
-
-	snprintf(path, sizeof path, "%d/cgroup", ns->init);
-	ns->cgroup_fd = openat(c->procfd, path, O_RDONLY | O_CLOEXEC);
-	if (ns->cgroup_fd < 0)
-		return -errno;
-	if (proc_link(c->procfd, ns->init, "time", timens) == 0 &&
-	    strcmp(timens, c->host_timens) != 0) {
-		ns->own_timens = true;
-		ns->boottime_offset_us = boottime_offset_us(c->procfd, ns->init);
-	}
-	return start_time_us(c->procfd, ns->init, &ns->start_us);
-}
-
-static int namespace_new(const struct containers *c, pid_t caller, const char *link,
-			 struct pid_namespace **ret)
-{
-	struct pid_namespace *ns = calloc(1, sizeof *ns);
-	int r;
-
-	if (!ns)
-		return -ENOMEM;
-	ns->cgroup_fd = -1;
-	memcpy(ns->link, link, strlen(link) + 1);
-	ns->init = find_init(c->procfd, caller, link);
-	r = ns->init ? namespace_fill(c, ns) : -ESRCH;
 	if (r < 0) {
-		namespace_free(ns);
+		free(k);
 		return r;
 	}
-	*ret = ns;
+	k->container.init = like->init;
+	k->container.own_pidns = like->own_pidns;
+	k->container.start_us = like->start_us;
+	k->container.own_timens = like->own_timens;
+	k->container.boottime_offset_us = like->boottime_offset_us;
+	k->container.id = like->id;
+	memcpy(k->pidns, pidns, strlen(pidns) + 1);
+	k->text = strdup(text);
+	if (!k->text) {
+		kept_free(k);
+		return -ENOMEM;
+	}
+	*ret = k;
 	return 0;
-}
-
-static struct pid_namespace **namespace_bucket(struct containers *c, const char *link)
-{
-	return &c->bucket[hash_string(link) % NAMESPACE_BUCKETS];
-}
-
-/* Forgets namespaces whose init is gone; called when the table is full. */
-static void namespaces_prune(struct containers *c)
-{
-	for (size_t i = 0; i < NAMESPACE_BUCKETS; i++) {
-		struct pid_namespace **at = &c->bucket[i];
-
-		while (*at) {
-			struct pid_namespace *ns = *at;
-			char byte;
-
-			if (pread(ns->cgroup_fd, &byte, 1, 0) == 1) {
-				at = &ns->next;
-				continue;
-			}
-			*at = ns->next;
-			namespace_free(ns);
-			c->count--;
-		}
-	}
-}
-
-/* Drops one live namespace, so that a new one can be remembered. */
-static void namespace_evict(struct containers *c, size_t from)
-{
-	for (size_t i = 0; i < NAMESPACE_BUCKETS; i++) {
-		struct pid_namespace **at = &c->bucket[(from + i) % NAMESPACE_BUCKETS];
-		struct pid_namespace *ns = *at;
-
-		if (!ns)
-			continue;
-		*at = ns->next;
-		namespace_free(ns);
-		c->count--;
-		return;
-	}
 }
 
 /*
- * Copies what is known of a remembered namespace (without its fd) and reads its
- * init's cgroups; a dead one is forgotten. Under the lock, so that nobody closes
- * the fd meanwhile. False: not known.
+ * The kept container of this description; kept from now on if it is new. Two threads
+ * may make the same at once: then the first one listed stays.
  */
-static bool namespace_recall(struct containers *c, const char *link, struct pid_namespace *ret,
-			     struct text *cgroup)
+static int get(struct containers *c, const struct container *like, const char *pidns,
+	       const char *text, bool init, struct container **ret)
 {
-	for (struct pid_namespace **at = namespace_bucket(c, link); *at; at = &(*at)->next) {
-		struct pid_namespace *ns = *at;
-
-		if (strcmp(ns->link, link) != 0)
-			continue;
-		if (file_read(ns->cgroup_fd, cgroup) == 0 && cgroup->len) {
-			*ret = *ns;
-			return true;
-		}
-		text_clear(cgroup);
-		*at = ns->next;
-		namespace_free(ns);
-		c->count--;
-		return false;
-	}
-	return false;
-}
-
-static void namespace_remember(struct containers *c, struct pid_namespace *ns)
-{
-	struct pid_namespace **bucket = namespace_bucket(c, ns->link);
-
-	if (c->count >= NAMESPACES_MAX)
-		namespaces_prune(c);
-	if (c->count >= NAMESPACES_MAX)
-		namespace_evict(c, hash_string(ns->link));
-	ns->next = *bucket;
-	*bucket = ns;
-	c->count++;
-}
-
-static int namespace_of(struct containers *c, pid_t caller, const char *link,
-			struct pid_namespace *ret, struct text *cgroup)
-{
-	struct pid_namespace *ns;
-	bool known;
+	struct kept *found, *made;
 	int r;
 
 	pthread_mutex_lock(&c->lock);
-	known = namespace_recall(c, link, ret, cgroup);
+	found = kept_find(c, like->id, pidns, text);
+	if (found)
+		kept_use(c, found);
 	pthread_mutex_unlock(&c->lock);
-	if (known)
+	if (found) {
+		*ret = &found->container;
 		return 0;
-	r = namespace_new(c, caller, link, &ns);
-	if (r < 0)
-		return r;
-	r = file_read(ns->cgroup_fd, cgroup);
-	if (r < 0) {
-		namespace_free(ns);
-		return r;
 	}
-	*ret = *ns;
+	r = kept_new(c, like, pidns, text, init, &made);
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&c->lock);
-	namespace_remember(c, ns);
+	found = kept_find(c, like->id, pidns, text);
+	if (!found) {
+		trim(c);
+		LIST_INSERT_HEAD(&c->by_hash[like->id % BUCKETS], made, by_hash);
+		TAILQ_INSERT_HEAD(&c->by_use, made, by_use);
+		made->listed = true;
+		c->count++;
+		found = take_ptr(made);
+	}
+	kept_use(c, found);
 	pthread_mutex_unlock(&c->lock);
+	if (made)
+		kept_free(made);
+	*ret = &found->container;
 	return 0;
 }
 
-/* A caller in the host's pid namespace: its own cgroup, and the host's init. */
-static int container_on_host(struct containers *c, const char *cgroup, struct container *ret)
+void container_put(struct containers *c, struct container *container)
 {
-	struct container found = { .init = 1, .id = hash_string(cgroup) };
-	int r = cgroup_open(c->cgroups, cgroup, false, &found.cgroup);
+	struct kept *k = (struct kept *)container; /* its first member */
+	bool last;
 
-	if (r == 0)
-		*ret = found;
-	return r;
-}
-
-static int container_without_init(struct containers *c, pid_t caller, const char *cgroup,
-				  struct container *ret)
-{
-	struct container found = { .own_pidns = true, .id = hash_string(cgroup) };
-	int r = start_time_us(c->procfd, caller, &found.start_us);
-
-	if (r == 0)
-		r = cgroup_open(c->cgroups, cgroup, false, &found.cgroup);
-	if (r == 0)
-		*ret = found;
-	return r;
-}
-
-int container_of(struct containers *c, pid_t caller, struct container *ret)
-{
-	AUTO_TEXT struct text own = { 0 }, init = { 0 };
-	struct pid_namespace ns;
-	struct container found = { 0 };
-	char link[LINK_MAX_LEN];
-	bool inside;
-	int r;
-
-	if (caller <= 0)
-		return -ESRCH;
-	r = proc_link(c->procfd, caller, "pid", link);
-	if (r == 0)
-		r = proc_text(c->procfd, caller, "cgroup", &own);
-	if (r < 0)
-		return r == -ENOENT ? -ESRCH : r;
-	if (strcmp(link, c->host_pidns) == 0)
-		return container_on_host(c, text_str(&own), ret);
-	r = namespace_of(c, caller, link, &ns, &init);
-	if (r == -ESRCH) /* init is gone or hidden: the container is ending */
-		return container_without_init(c, caller, text_str(&own), ret);
-	if (r < 0)
-		return r;
-	inside = cgroup_text_contains(text_str(&init), text_str(&own));
-	found = (struct container){
-		.init = ns.init,
-		.own_pidns = true,
-		.start_us = ns.start_us,
-		.own_timens = ns.own_timens,
-		.boottime_offset_us = ns.boottime_offset_us,
-	};
-	r = cgroup_open(c->cgroups, text_str(inside ? &init : &own), inside, &found.cgroup);
-	if (r < 0)
-		return r;
-	found.id = hash_string(link) ^ hash_string(text_str(inside ? &init : &own)) ^
-		   found.start_us * 0x9e3779b97f4a7c15;
-	*ret = found;
-	return 0;
+	if (!container)
+		return;
+	pthread_mutex_lock(&c->lock);
+	last = --k->references == 0 && !k->listed;
+	pthread_mutex_unlock(&c->lock);
+	if (last)
+		kept_free(k);
 }
 
 void container_free(struct container *container)
 {
 	cgroup_close(container->cgroup);
 	*container = (struct container){ 0 };
+}
+
+/* The same in every engine: of the namespace, when its init started, and the cgroups. */
+static uint64_t identity(const char *pidns, uint64_t start_us, const char *text)
+{
+	return hash_string(pidns) * 31 + hash_string(text) + start_us * 0x9e3779b97f4a7c15;
+}
+
+/* Init is gone or hidden, the container is ending: the caller's own cgroup is what there is. */
+static int without_init(struct containers *c, pid_t caller, const char *pidns, const char *own,
+			struct container **ret)
+{
+	struct container like = { .own_pidns = true };
+	int r = process_start_us(c->procfd, caller, &like.start_us);
+
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	like.id = identity(pidns, like.start_us, own);
+	return get(c, &like, pidns, own, false, ret);
+}
+
+int container_of(struct containers *c, pid_t caller, struct container **ret)
+{
+	AUTO_TEXT struct text own = { 0 }, init = { 0 };
+	struct container like = { .init = 1 };
+	char pidns[NAMESPACE_LINK_MAX];
+	struct pid_namespace ns;
+	bool inside;
+	int r = caller_read(c->callers, caller, pidns, &own);
+
+	if (r < 0)
+		return r;
+	if (pid_namespace_is_host(c->namespaces, pidns)) {
+		like.id = identity(pidns, 0, text_str(&own));
+		return get(c, &like, pidns, text_str(&own), false, ret);
+	}
+	r = pid_namespace_of(c->namespaces, caller, pidns, &ns, &init);
+	if (r == -ESRCH)
+		return without_init(c, caller, pidns, text_str(&own), ret);
+	if (r < 0)
+		return r;
+	inside = cgroup_text_contains(text_str(&init), text_str(&own));
+	like = (struct container){
+		.init = ns.init,
+		.own_pidns = true,
+		.start_us = ns.start_us,
+		.own_timens = ns.own_timens,
+		.boottime_offset_us = ns.boottime_offset_us,
+		.id = identity(pidns, ns.start_us, text_str(inside ? &init : &own)),
+	};
+	return get(c, &like, pidns, text_str(inside ? &init : &own), inside, ret);
 }

@@ -15,9 +15,6 @@
 
 #include "cgroup/cgroup.h"
 
-/* The pid namespaces met so far; shared by all threads. */
-struct containers;
-
 struct container {
 	pid_t init; /* init of the pid namespace, as the engine's pid namespace numbers it */
 	bool own_pidns; /* false: the host's pid namespace, init is the host's */
@@ -28,13 +25,22 @@ struct container {
 	struct cgroup *cgroup;
 };
 
-/* `procfd` is the host's /proc and must stay open. */
-int containers_open(int procfd, const struct cgroups *cgroups, struct containers **ret);
+/* The containers met lately, with their open files; shared by all threads, bounded. */
+struct containers;
+
+/* `procfd` is the host's /proc; both must outlive the containers. */
+int containers_open(int procfd, struct cgroups *cgroups, struct containers **ret);
 void containers_close(struct containers *containers);
 
 /*
- * The container of a thread or process. -ESRCH when the caller is gone or not
- * visible. The caller of this function owns the result: container_free().
+ * The container of a thread or process, asked of the kernel anew every time: what is
+ * kept is never older than the question. -ESRCH when the caller is gone or not visible.
+ * To be given back with container_put().
  */
-int container_of(struct containers *containers, pid_t caller, struct container *ret);
+int container_of(struct containers *containers, pid_t caller, struct container **ret);
+
+/* NULL is ignored. */
+void container_put(struct containers *containers, struct container *container);
+
+/* Releases what a container that was filled by hand holds. */
 void container_free(struct container *container);

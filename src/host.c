@@ -49,7 +49,14 @@ void host_close(struct host *host)
 
 int host_read(const struct host *host, enum host_file file, struct text *t)
 {
-	return host->file[file] < 0 ? -ENOENT : file_read(host->file[file], t);
+	/* Made by the kernel as one record: no read is needed to see the end. */
+	static const unsigned records = NEED_HOST_MEMINFO | NEED_HOST_STAT | NEED_HOST_UPTIME |
+					NEED_HOST_LOADAVG | NEED_HOST_ISOLATED;
+
+	if (host->file[file] < 0)
+		return -ENOENT;
+	return records & NEED_HOST(file) ? file_read_record(host->file[file], t) :
+					   file_read(host->file[file], t);
 }
 
 int host_cpus(const struct host *host, struct cpulist *ret)

@@ -70,14 +70,14 @@ static void teardown(void)
 
 static void expect(pid_t caller, pid_t init, const char *cgroup, uint64_t start_us)
 {
-	struct container c = { 0 };
+	struct container *c = NULL;
 	int r = container_of(containers, caller, &c);
 
 	ck_assert_msg(r == 0, "pid %d: %s", caller, strerror(-r));
-	ck_assert_int_eq(c.init, init);
-	ck_assert_str_eq(cgroup_path(c.cgroup, 0), cgroup);
-	ck_assert_uint_eq(c.start_us, start_us);
-	container_free(&c);
+	ck_assert_int_eq(c->init, init);
+	ck_assert_str_eq(cgroup_path(c->cgroup, 0), cgroup);
+	ck_assert_uint_eq(c->start_us, start_us);
+	container_put(containers, c);
 }
 
 START_TEST(whose_cgroup_counts)
@@ -130,27 +130,28 @@ END_TEST
 
 START_TEST(not_to_be_found)
 {
-	struct container c = { .init = 77 };
+	struct container *c = NULL;
 
 	ck_assert_int_eq(container_of(containers, 0, &c), -ESRCH);
 	ck_assert_int_eq(container_of(containers, -1, &c), -ESRCH);
 	ck_assert_int_eq(container_of(containers, 999, &c), -ESRCH);
-	ck_assert_int_eq(c.init, 77);
+	ck_assert_ptr_null(c);
+	container_put(containers, NULL);
 }
 END_TEST
 
 START_TEST(identity_is_stable)
 {
-	struct container a = { 0 }, b = { 0 }, other = { 0 };
+	struct container *a = NULL, *b = NULL, *other = NULL;
 
 	ck_assert_int_eq(container_of(containers, 100, &a), 0);
 	ck_assert_int_eq(container_of(containers, 101, &b), 0);
 	ck_assert_int_eq(container_of(containers, 200, &other), 0);
-	ck_assert_uint_eq(a.id, b.id);
-	ck_assert_uint_ne(a.id, other.id);
-	container_free(&a);
-	container_free(&b);
-	container_free(&other);
+	ck_assert_ptr_eq(a, b);
+	ck_assert_uint_ne(a->id, other->id);
+	container_put(containers, a);
+	container_put(containers, b);
+	container_put(containers, other);
 }
 END_TEST
 

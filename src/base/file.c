@@ -13,7 +13,7 @@
 /* A page is what most kernel files fit in, and the least that a seq_file hands out at once. */
 #define FILE_CHUNK 4096
 
-int file_read(int fd, struct text *t)
+static int read_until(int fd, bool record, struct text *t)
 {
 	size_t start = t->len;
 
@@ -32,9 +32,19 @@ int file_read(int fd, struct text *t)
 			return -errno;
 		t->len += (size_t)n;
 		t->data[t->len] = '\0';
-		if (n == 0)
+		if (n == 0 || (record && (size_t)n < room))
 			return 0;
 	}
+}
+
+int file_read(int fd, struct text *t)
+{
+	return read_until(fd, false, t);
+}
+
+int file_read_record(int fd, struct text *t)
+{
+	return read_until(fd, true, t);
 }
 
 int file_read_at(int dirfd, const char *path, struct text *t)
@@ -42,6 +52,13 @@ int file_read_at(int dirfd, const char *path, struct text *t)
 	AUTO_CLOSE int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	return fd < 0 ? -errno : file_read(fd, t);
+}
+
+int file_read_record_at(int dirfd, const char *path, struct text *t)
+{
+	AUTO_CLOSE int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : file_read_record(fd, t);
 }
 
 int file_open_beneath(int dirfd, const char *path, int flags)

@@ -13,8 +13,16 @@
  */
 int file_read(int fd, struct text *t);
 
+/*
+ * The same for a file that the kernel makes in one go (one record: cgroup files,
+ * /proc/PID/..., meminfo, stat): what one read gives is all of it when it did not
+ * fill the buffer, so that no second read is spent on the end.
+ */
+int file_read_record(int fd, struct text *t);
+
 /* Opens `path` below `dirfd` read-only, reads it whole, closes it. */
 int file_read_at(int dirfd, const char *path, struct text *t);
+int file_read_record_at(int dirfd, const char *path, struct text *t);
 
 /*
  * Opens a path below `dirfd` that may come from an outsider: never above the

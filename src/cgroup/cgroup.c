@@ -246,7 +246,7 @@ static void place_line(struct cgroup *cg, struct line name, struct line path)
 	}
 }
 
-int cgroup_open(const struct cgroups *cgroups, const char *proc_cgroup, bool init,
+int cgroup_open(struct cgroups *cgroups, const char *proc_cgroup, bool init,
 		struct cgroup **ret)
 {
 	struct cgroup *cg = calloc(1, sizeof *cg);
@@ -260,6 +260,7 @@ int cgroup_open(const struct cgroups *cgroups, const char *proc_cgroup, bool ini
 		return -ENOMEM;
 	}
 	cg->host = cgroups;
+	pthread_mutex_init(&cg->lock, NULL);
 	cursor = cg->text;
 	while (line_next(&cursor, &line)) {
 		struct line name, path;
@@ -278,8 +279,23 @@ void cgroup_close(struct cgroup *cg)
 {
 	if (!cg)
 		return;
+	for (unsigned i = 0; i < cg->kept_count; i++)
+		close(cg->kept[i].fd);
+	atomic_fetch_sub(&cg->host->kept, (int)cg->kept_count);
+	pthread_mutex_destroy(&cg->lock);
+	free(cg->kept);
 	free(cg->text);
 	free(cg);
+}
+
+unsigned cgroup_kept(struct cgroup *cg)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&cg->lock);
+	count = cg->kept_count;
+	pthread_mutex_unlock(&cg->lock);
+	return count;
 }
 
 static bool path_contains(const struct line *outer, const struct line *inner)
@@ -374,11 +390,96 @@ int cgroup_file_open(struct cgroup *cg, const struct cgroup_file *file, int flag
 	return fd < 0 ? -errno : fd;
 }
 
+/* The open file kept from an earlier read; NULL if none. */
+static struct cgroup_kept *kept_find(struct cgroup *cg, const struct cgroup_file *file)
+{
+	for (unsigned i = 0; i < cg->kept_count; i++) {
+		struct cgroup_kept *k = &cg->kept[i];
+
+		if (k->controller == file->controller && k->up == file->up && !k->gone &&
+		    (k->name == file->name || strcmp(k->name, file->name) == 0))
+			return k;
+	}
+	return NULL;
+}
+
+/* Makes the array as large as is needed, in steps of four. */
+static bool kept_room(struct cgroup *cg)
+{
+	struct cgroup_kept *more;
+
+	if (cg->kept_count % 4)
+		return true;
+	more = reallocarray(cg->kept, cg->kept_count + 4, sizeof *more);
+	if (more)
+		cg->kept = more;
+	return more != NULL;
+}
+
+/* Keeps the fd, if there is room here and on the host; says whether it did. */
+static bool kept_add(struct cgroup *cg, const struct cgroup_file *file, int fd)
+{
+	if (file->rare || cg->kept_count == CGROUP_KEPT_MAX || kept_find(cg, file) ||
+	    !kept_room(cg))
+		return false;
+	if (atomic_fetch_add(&cg->host->kept, 1) >= cg->host->kept_max) {
+		atomic_fetch_sub(&cg->host->kept, 1);
+		return false;
+	}
+	cg->kept[cg->kept_count++] =
+		(struct cgroup_kept){ file->controller, file->up, file->name, fd, false };
+	return true;
+}
+
+/* Marks the file as no longer of use; its fd is closed with the place. */
+static void kept_forget(struct cgroup *cg, int fd)
+{
+	pthread_mutex_lock(&cg->lock);
+	for (unsigned i = 0; i < cg->kept_count; i++)
+		cg->kept[i].gone |= cg->kept[i].fd == fd;
+	pthread_mutex_unlock(&cg->lock);
+}
+
+/* Reads through the kept file. -ENODEV, after which it is no more: the cgroup was removed. */
+static int kept_read(struct cgroup *cg, const struct cgroup_file *file, struct text *t)
+{
+	const struct cgroup_kept *kept;
+	size_t start = t->len;
+	int fd = -1, r;
+
+	pthread_mutex_lock(&cg->lock);
+	kept = kept_find(cg, file);
+	if (kept)
+		fd = kept->fd; /* stays open until the place is closed */
+	pthread_mutex_unlock(&cg->lock);
+	if (fd < 0)
+		return -ENODEV;
+	r = file_read_record(fd, t);
+	if (r != -ENODEV)
+		return r;
+	t->len = start;
+	kept_forget(cg, fd);
+	return r;
+}
+
 int cgroup_file_read(struct cgroup *cg, const struct cgroup_file *file, struct text *t)
 {
-	AUTO_CLOSE int fd = cgroup_file_open(cg, file, O_RDONLY);
+	AUTO_CLOSE int fd = -1;
+	bool kept;
+	int r = kept_read(cg, file, t);
 
-	return fd < 0 ? fd : file_read(fd, t);
+	if (r != -ENODEV)
+		return r;
+	fd = cgroup_file_open(cg, file, O_RDONLY);
+	r = fd < 0 ? fd : file_read_record(fd, t);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&cg->lock);
+	kept = kept_add(cg, file, fd);
+	pthread_mutex_unlock(&cg->lock);
+	if (kept)
+		take_fd(&fd);
+	return 0;
 }
 
 int cgroup_file_u64(struct cgroup *cg, const struct cgroup_file *file, uint64_t *ret)
@@ -417,17 +518,15 @@ void cgroup_file_note(const struct cgroup *cg, const struct cgroup_file *file,
 	origin_note_u64(why, what, value, text_str(&name));
 }
 
-int cgroup_file_nearest(struct cgroup *cg, struct cgroup_file *file)
+int cgroup_file_read_near(struct cgroup *cg, struct cgroup_file *file, struct text *t)
 {
 	unsigned depth = cgroup_depth(cg, file->controller);
 
 	for (file->up = 0; file->up < depth; file->up++) {
-		AUTO_CLOSE int fd = cgroup_file_open(cg, file, O_PATH);
+		int r = cgroup_file_read(cg, file, t);
 
-		if (fd >= 0)
-			return 0;
-		if (fd != -ENOENT)
-			return fd;
+		if (r != -ENOENT)
+			return r;
 	}
 	return -ENODATA;
 }
@@ -598,7 +697,7 @@ void cgroup_io_free(struct cgroup_io *io)
 int cgroup_open_pressure(struct cgroup *cg, const char *what, int *ret_fd)
 {
 	char name[32];
-	struct cgroup_file file = { CGROUP_CORE, 0, name };
+	struct cgroup_file file = { CGROUP_CORE, 0, name, true };
 	int fd;
 
 	if (cgroup_is_root(cg, CGROUP_CORE))
@@ -615,7 +714,7 @@ int cgroup_read_pressure(struct cgroup *cg, struct origins *why, const char *wha
 			 struct text *ret)
 {
 	char name[32];
-	struct cgroup_file file = { CGROUP_CORE, 0, name };
+	struct cgroup_file file = { CGROUP_CORE, 0, name, true };
 	AUTO_TEXT struct text path = { 0 };
 	int r;
 
@@ -632,7 +731,7 @@ int cgroup_read_pressure(struct cgroup *cg, struct origins *why, const char *wha
 
 int cgroup_read_slabinfo(struct cgroup *cg, struct origins *why, struct text *ret)
 {
-	struct cgroup_file file = { CGROUP_MEMORY, 0, "memory.kmem.slabinfo" };
+	struct cgroup_file file = { CGROUP_MEMORY, 0, "memory.kmem.slabinfo", true };
 	AUTO_TEXT struct text path = { 0 };
 	int r;
 
@@ -703,7 +802,7 @@ int cgroup_each_process(struct cgroup *cg, int (*each)(void *arg, uint64_t pid),
 							CGROUP_CPU,  CGROUP_CORE,    CGROUP_CPUSET };
 
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		struct cgroup_file file = { order[i], 0, "." };
+		struct cgroup_file file = { order[i], 0, ".", true };
 		AUTO_CLOSE int fd = -1;
 
 		if (cgroup_is_root(cg, order[i]))

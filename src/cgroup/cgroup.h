@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +44,8 @@ struct cgroups {
 	struct cgroup_hierarchy *hierarchy;
 	size_t count;
 	int of[CGROUP_CONTROLLERS]; /* index of the hierarchy, -1: the host has none */
+	atomic_int kept; /* files that places keep open between reads */
+	int kept_max; /* how many that may be; 0: none */
 };
 
 /*
@@ -52,7 +55,10 @@ struct cgroups {
 int cgroups_open(int rootfd, struct cgroups **ret);
 void cgroups_close(struct cgroups *cgroups);
 
-/* One process's place in every hierarchy. Opaque but for cgroup_path(). */
+/*
+ * One process's place in every hierarchy. Opaque but for cgroup_path(). Keeps the
+ * files it has read open, as far as cgroups->kept_max allows; threads may share it.
+ */
 struct cgroup;
 
 /*
@@ -61,9 +67,12 @@ struct cgroup;
  * with cgroup_close(). Paths outside the engine's cgroup namespace ("/..") count as
  * unknown.
  */
-int cgroup_open(const struct cgroups *cgroups, const char *proc_cgroup, bool init,
+int cgroup_open(struct cgroups *cgroups, const char *proc_cgroup, bool init,
 		struct cgroup **ret);
 void cgroup_close(struct cgroup *cg);
+
+/* How many files the place keeps open. */
+unsigned cgroup_kept(struct cgroup *cg);
 
 /*
  * Does every path of `inner` lie at or below that of `outer` (both texts of

@@ -11,10 +11,24 @@
 #define CGROUP_DEPTH_MAX 64
 #define CGROUP_DEVICES_MAX 4096
 
+/* A file that was read before and is kept open; only ever added until the place is closed. */
+struct cgroup_kept {
+	enum cgroup_controller controller;
+	unsigned up;
+	const char *name;
+	int fd;
+	bool gone; /* the cgroup was removed: look for one of the same name */
+};
+
+#define CGROUP_KEPT_MAX 32
+
 struct cgroup {
-	const struct cgroups *host;
+	struct cgroups *host;
 	char *text; /* owns what path[] points to */
 	char *path[CGROUP_HIERARCHIES_MAX]; /* "/a/b"; NULL: unknown */
+	pthread_mutex_t lock; /* of kept */
+	struct cgroup_kept *kept;
+	unsigned kept_count;
 };
 
 /* How one version answers; every function serves the call of cgroup.h of the same name. */
@@ -34,6 +48,7 @@ struct cgroup_file {
 	enum cgroup_controller controller;
 	unsigned up;
 	const char *name;
+	bool rare; /* not worth an open file between reads; or its name does not last */
 };
 
 /* How many levels the place has below the root: 0 is the root itself. */
@@ -59,11 +74,11 @@ void cgroup_file_note(const struct cgroup *cg, const struct cgroup_file *file,
 		      struct origins *why, const char *what, uint64_t value);
 
 /*
- * The nearest level, from the cgroup upwards, that has the file and is not the
- * root; a v2 controller may not be enabled as far down as the cgroup. Sets file->up.
- * -ENODATA where only the root is left.
+ * Reads the file at the nearest level, from the cgroup upwards, that has it and is
+ * not the root; a v2 controller may not be enabled as far down as the cgroup. Sets
+ * file->up. -ENODATA where only the root is left.
  */
-int cgroup_file_nearest(struct cgroup *cg, struct cgroup_file *file);
+int cgroup_file_read_near(struct cgroup *cg, struct cgroup_file *file, struct text *t);
 
 /* The least value of a one-number file over the cgroup and its ancestors below the root. */
 int cgroup_file_min(struct cgroup *cg, struct origins *why, const char *what,

@@ -53,7 +53,7 @@ static void limit_note(struct cgroup *cg, struct origins *why, const char *what,
 	uint64_t least;
 
 	if (why)
-		cgroup_file_min(cg, why, what, (struct cgroup_file){ CGROUP_MEMORY, 0, name },
+		cgroup_file_min(cg, why, what, (struct cgroup_file){ CGROUP_MEMORY, 0, name, false },
 				&least);
 }
 
@@ -63,8 +63,8 @@ static void limit_note(struct cgroup *cg, struct origins *why, const char *what,
  */
 static void swap_settle(struct cgroup *cg, struct origins *why, struct v1_memory *v)
 {
-	struct cgroup_file file = { CGROUP_MEMORY, 0, "memory.memsw.usage_in_bytes" };
-	struct cgroup_file swappiness = { CGROUP_MEMORY, 0, "memory.swappiness" };
+	struct cgroup_file file = { CGROUP_MEMORY, 0, "memory.memsw.usage_in_bytes", false };
+	struct cgroup_file swappiness = { CGROUP_MEMORY, 0, "memory.swappiness", false };
 	uint64_t memsw, value;
 
 	if (cgroup_file_u64(cg, &file, &memsw) < 0) {
@@ -84,8 +84,8 @@ static void swap_settle(struct cgroup *cg, struct origins *why, struct v1_memory
 
 static int v1_memory(struct cgroup *cg, struct origins *why, struct cgroup_memory *ret)
 {
-	struct cgroup_file stat = { CGROUP_MEMORY, 0, "memory.stat" };
-	struct cgroup_file usage = { CGROUP_MEMORY, 0, "memory.usage_in_bytes" };
+	struct cgroup_file stat = { CGROUP_MEMORY, 0, "memory.stat", false };
+	struct cgroup_file usage = { CGROUP_MEMORY, 0, "memory.usage_in_bytes", false };
 	AUTO_TEXT struct text content = { 0 };
 	struct v1_memory v;
 	int r;
@@ -111,8 +111,8 @@ static int v1_hugetlb(struct cgroup *cg, struct origins *why, const char *size,
 		      struct cgroup_hugetlb *ret)
 {
 	char limit[64], usage[64], reserved[64];
-	struct cgroup_file current = { CGROUP_HUGETLB, 0, usage };
-	struct cgroup_file rsvd = { CGROUP_HUGETLB, 0, reserved };
+	struct cgroup_file current = { CGROUP_HUGETLB, 0, usage, true };
+	struct cgroup_file rsvd = { CGROUP_HUGETLB, 0, reserved, true };
 	struct cgroup_hugetlb h;
 	int r;
 
@@ -125,7 +125,7 @@ static int v1_hugetlb(struct cgroup *cg, struct origins *why, const char *size,
 	if (cgroup_file_u64(cg, &rsvd, &h.reserved) < 0)
 		h.reserved = CGROUP_UNKNOWN; /* before kernel 5.7 */
 	r = cgroup_file_min(cg, why, "huge page limit",
-			    (struct cgroup_file){ CGROUP_HUGETLB, 0, limit }, &h.limit);
+			    (struct cgroup_file){ CGROUP_HUGETLB, 0, limit, true }, &h.limit);
 	if (r < 0)
 		return r;
 	h.limit = limit_of(h.limit);
@@ -137,8 +137,8 @@ static int v1_hugetlb(struct cgroup *cg, struct origins *why, const char *size,
 /* The bandwidth of one level; the quota's "-1" is no number and so no limit. */
 static int level_quota(struct cgroup *cg, unsigned up, struct cgroup_quota *ret)
 {
-	struct cgroup_file quota = { CGROUP_CPU, up, "cpu.cfs_quota_us" };
-	struct cgroup_file period = { CGROUP_CPU, up, "cpu.cfs_period_us" };
+	struct cgroup_file quota = { CGROUP_CPU, up, "cpu.cfs_quota_us", false };
+	struct cgroup_file period = { CGROUP_CPU, up, "cpu.cfs_period_us", false };
 	struct cgroup_quota q;
 	int r = cgroup_file_u64(cg, &quota, &q.quota_us);
 
@@ -157,7 +157,7 @@ static int level_quota(struct cgroup *cg, unsigned up, struct cgroup_quota *ret)
 
 static int v1_quota(struct cgroup *cg, struct origins *why, struct cgroup_quota *ret)
 {
-	struct cgroup_file file = { CGROUP_CPU, 0, "cpu.cfs_quota_us" };
+	struct cgroup_file file = { CGROUP_CPU, 0, "cpu.cfs_quota_us", false };
 	unsigned depth = cgroup_depth(cg, CGROUP_CPU);
 	struct cgroup_quota least = { CGROUP_NO_LIMIT, 100000 };
 
@@ -181,8 +181,8 @@ static int v1_quota(struct cgroup *cg, struct origins *why, struct cgroup_quota 
 
 static int v1_cpus(struct cgroup *cg, struct origins *why, struct cpulist *ret)
 {
-	struct cgroup_file effective = { CGROUP_CPUSET, 0, "cpuset.effective_cpus" };
-	struct cgroup_file configured = { CGROUP_CPUSET, 0, "cpuset.cpus" };
+	struct cgroup_file effective = { CGROUP_CPUSET, 0, "cpuset.effective_cpus", false };
+	struct cgroup_file configured = { CGROUP_CPUSET, 0, "cpuset.cpus", false };
 	int r = cgroup_file_cpus(cg, why, &effective, ret);
 
 	/* cpuset.effective_cpus: since kernel 3.17 */
@@ -215,7 +215,7 @@ static int cputime_line(struct line line, struct cgroup_cputime *t)
 
 static int v1_cputime(struct cgroup *cg, struct origins *why, struct cgroup_cputime *ret)
 {
-	struct cgroup_file file = { CGROUP_CPUACCT, 0, "cpuacct.usage_all" };
+	struct cgroup_file file = { CGROUP_CPUACCT, 0, "cpuacct.usage_all", false };
 	AUTO_TEXT struct text content = { 0 };
 	struct cgroup_cputime t = { 0 };
 	const char *cursor;
@@ -246,7 +246,7 @@ struct io_keys {
 static int io_file(struct cgroup *cg, const char *name, const struct io_keys *keys, size_t count,
 		   struct cgroup_io *io)
 {
-	struct cgroup_file file = { CGROUP_IO, 0, name };
+	struct cgroup_file file = { CGROUP_IO, 0, name, false };
 	AUTO_TEXT struct text content = { 0 };
 	struct line line, word, operation;
 	const char *cursor;
@@ -290,7 +290,7 @@ static int v1_io(struct cgroup *cg, struct origins *why, struct cgroup_io *ret)
 		{ "Write", offsetof(struct cgroup_io_device, writes) },
 		{ "Discard", offsetof(struct cgroup_io_device, discards) },
 	};
-	struct cgroup_file file = { CGROUP_IO, 0, "blkio.throttle.io_serviced_recursive" };
+	struct cgroup_file file = { CGROUP_IO, 0, "blkio.throttle.io_serviced_recursive", false };
 	struct cgroup_io io = { 0 };
 	int r = io_file(cg, "blkio.throttle.io_service_bytes_recursive", bytes, ARRAY_SIZE(bytes),
 			&io);

@@ -41,8 +41,8 @@ static const struct field memory_fields[] = {
 	{ "slab", AT(slab) },
 };
 
-/* A number of the nearest level that has the controller; CGROUP_UNKNOWN where there is none. */
-static uint64_t read_near(struct cgroup *cg, struct origins *why, const char *what,
+/* The number in the file; CGROUP_UNKNOWN where there is none. */
+static uint64_t read_known(struct cgroup *cg, struct origins *why, const char *what,
 			  struct cgroup_file file)
 {
 	uint64_t value;
@@ -55,33 +55,31 @@ static uint64_t read_near(struct cgroup *cg, struct origins *why, const char *wh
 
 static int v2_memory(struct cgroup *cg, struct origins *why, struct cgroup_memory *ret)
 {
-	struct cgroup_file stat = { CGROUP_MEMORY, 0, "memory.stat" };
+	struct cgroup_file stat = { CGROUP_MEMORY, 0, "memory.stat", false };
 	AUTO_TEXT struct text content = { 0 };
 	struct cgroup_memory m;
 	int r;
 
 	memset(&m, 0xff, sizeof m); /* CGROUP_UNKNOWN, CGROUP_NO_LIMIT */
-	r = cgroup_file_nearest(cg, &stat);
-	if (r == 0)
-		r = cgroup_file_read(cg, &stat, &content);
+	r = cgroup_file_read_near(cg, &stat, &content);
 	if (r < 0)
 		return r;
 	fields_parse(text_str(&content), memory_fields, ARRAY_SIZE(memory_fields), &m);
 	cgroup_file_note(cg, &stat, why, "memory by kind (anon)", m.anon);
 	r = cgroup_file_min(cg, why, "memory limit",
-			    (struct cgroup_file){ CGROUP_MEMORY, 0, "memory.max" }, &m.limit);
+			    (struct cgroup_file){ CGROUP_MEMORY, 0, "memory.max", false }, &m.limit);
 	if (r < 0)
 		return r;
 	r = cgroup_file_min(cg, why, "swap limit",
-			    (struct cgroup_file){ CGROUP_MEMORY, 0, "memory.swap.max" },
+			    (struct cgroup_file){ CGROUP_MEMORY, 0, "memory.swap.max", false },
 			    &m.swap_limit);
 	if (r < 0)
 		return r;
-	m.usage = read_near(cg, why, "memory used",
-			    (struct cgroup_file){ CGROUP_MEMORY, stat.up, "memory.current" });
-	m.swap_usage = read_near(cg, why, "swap used",
+	m.usage = read_known(cg, why, "memory used",
+			    (struct cgroup_file){ CGROUP_MEMORY, stat.up, "memory.current", false });
+	m.swap_usage = read_known(cg, why, "swap used",
 				 (struct cgroup_file){ CGROUP_MEMORY, stat.up,
-						       "memory.swap.current" });
+						       "memory.swap.current", false });
 	if (m.usage == CGROUP_UNKNOWN)
 		return -ENODATA;
 	*ret = m;
@@ -92,23 +90,26 @@ static int v2_hugetlb(struct cgroup *cg, struct origins *why, const char *size,
 		      struct cgroup_hugetlb *ret)
 {
 	char max[64], current[64], reserved[64];
-	struct cgroup_file file = { CGROUP_HUGETLB, 0, current };
+	struct cgroup_file file = { CGROUP_HUGETLB, 0, current, true };
+	AUTO_TEXT struct text content = { 0 };
 	struct cgroup_hugetlb h;
 	int r;
 
 	snprintf(max, sizeof max, "hugetlb.%s.max", size);
 	snprintf(current, sizeof current, "hugetlb.%s.current", size);
 	snprintf(reserved, sizeof reserved, "hugetlb.%s.rsvd.current", size);
-	r = cgroup_file_nearest(cg, &file);
+	r = cgroup_file_read_near(cg, &file, &content);
+	if (r == 0)
+		r = number_parse(text_str(&content), &h.usage);
 	if (r < 0)
 		return r;
+	cgroup_file_note(cg, &file, why, "huge pages used", h.usage);
 	r = cgroup_file_min(cg, why, "huge page limit",
-			    (struct cgroup_file){ CGROUP_HUGETLB, 0, max }, &h.limit);
+			    (struct cgroup_file){ CGROUP_HUGETLB, 0, max, true }, &h.limit);
 	if (r < 0)
 		return r;
-	h.usage = read_near(cg, why, "huge pages used", file);
-	h.reserved = read_near(cg, why, "huge pages reserved",
-			       (struct cgroup_file){ CGROUP_HUGETLB, file.up, reserved });
+	h.reserved = read_known(cg, why, "huge pages reserved",
+			       (struct cgroup_file){ CGROUP_HUGETLB, file.up, reserved, true });
 	*ret = h;
 	return 0;
 }
@@ -130,7 +131,7 @@ static int cpu_max_parse(const char *s, struct cgroup_quota *ret)
 
 static int v2_quota(struct cgroup *cg, struct origins *why, struct cgroup_quota *ret)
 {
-	struct cgroup_file file = { CGROUP_CPU, 0, "cpu.max" };
+	struct cgroup_file file = { CGROUP_CPU, 0, "cpu.max", false };
 	unsigned depth = cgroup_depth(cg, CGROUP_CPU), up = 0;
 	struct cgroup_quota least = { CGROUP_NO_LIMIT, 100000 };
 
@@ -158,7 +159,7 @@ static int v2_quota(struct cgroup *cg, struct origins *why, struct cgroup_quota 
 
 static int v2_cpus(struct cgroup *cg, struct origins *why, struct cpulist *ret)
 {
-	struct cgroup_file file = { CGROUP_CPUSET, 0, "cpuset.cpus.effective" };
+	struct cgroup_file file = { CGROUP_CPUSET, 0, "cpuset.cpus.effective", false };
 
 	return cgroup_file_cpus(cg, why, &file, ret);
 }
@@ -170,7 +171,7 @@ static const struct field cpu_fields[] = {
 
 static int v2_cputime(struct cgroup *cg, struct origins *why, struct cgroup_cputime *ret)
 {
-	struct cgroup_file file = { CGROUP_CPUACCT, 0, "cpu.stat" };
+	struct cgroup_file file = { CGROUP_CPUACCT, 0, "cpu.stat", false };
 	struct cgroup_cputime t = { 0 };
 	AUTO_TEXT struct text content = { 0 };
 	int r = cgroup_file_read(cg, &file, &content);
@@ -223,15 +224,13 @@ static void io_line(struct line line, struct cgroup_io *io)
 
 static int v2_io(struct cgroup *cg, struct origins *why, struct cgroup_io *ret)
 {
-	struct cgroup_file file = { CGROUP_IO, 0, "io.stat" };
+	struct cgroup_file file = { CGROUP_IO, 0, "io.stat", false };
 	AUTO_TEXT struct text content = { 0 };
 	struct cgroup_io io = { 0 };
 	struct line line;
 	const char *cursor;
-	int r = cgroup_file_nearest(cg, &file);
+	int r = cgroup_file_read_near(cg, &file, &content);
 
-	if (r == 0)
-		r = cgroup_file_read(cg, &file, &content);
 	if (r < 0)
 		return r;
 	cursor = text_str(&content);
