@@ -29,15 +29,12 @@ static int open_fuse(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Is the directory the root of a FUSE file system? */
-static bool is_fuse_root(const char *path, const struct stat *st)
+/* Is something mounted right there? */
+static bool is_mounted(const char *path, const struct stat *st)
 {
 	AUTO_FREE char *above = NULL;
 	struct stat parent;
-	struct statfs fs;
 
-	if (statfs(path, &fs) < 0 || fs.f_type != FUSE_SUPER_MAGIC)
-		return false;
 	return asprintf(&above, "%s/..", path) >= 0 && stat(above, &parent) == 0 &&
 	       parent.st_dev != st->st_dev;
 }
@@ -73,11 +70,15 @@ int device_find_mountpoint(const char *given, char *ret)
 
 int device_check_mountpoint(const char *path, char *problem, size_t size)
 {
+	struct statfs fs;
 	struct stat st;
 	int tries = 0;
 
-	/* One on top of the other, where it was started again and again. */
-	while (stat(path, &st) < 0) {
+	/*
+	 * statfs, as the kernel may know the attributes of a dead mount by heart. One
+	 * on top of the other, where it was started again and again.
+	 */
+	while (statfs(path, &fs) < 0) {
 		int r = -errno;
 
 		if (r == -ENOENT)
@@ -87,10 +88,10 @@ int device_check_mountpoint(const char *path, char *problem, size_t size)
 			return explain(r, problem, size,
 				       "mount point %s cannot be used: try umount -l on it", path);
 	}
-	if (!S_ISDIR(st.st_mode))
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return explain(-ENOTDIR, problem, size, "%s is no directory: name one to mount on",
 			       path);
-	if (is_fuse_root(path, &st))
+	if (fs.f_type == FUSE_SUPER_MAGIC && is_mounted(path, &st))
 		return explain(-EBUSY, problem, size,
 			       "%s is already mounted: stop that lxcfs or umount it first", path);
 	return 0;
