@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,12 +40,15 @@ struct history_cpu {
 	 */
 	const uint64_t *busy;
 	size_t busy_count;
+	bool busy_is_own; /* it is that; then the first answer is split the same way */
 };
 
 /*
  * What the CPUs shall show: user, system and idle for each shown CPU, and for
  * all together. Goes on from what was shown last; the first answer is made from
- * the container's age and use alone.
+ * the container's age and use alone. A moment before the last one, or the same, is
+ * answered with what was shown then. -EINVAL without CPUs, -EBUSY when a stopped
+ * process holds on to a container that nobody asked for before.
  */
 int history_cpu_times(struct history *history, uint64_t container, const struct history_cpu *now,
 		      struct cpu_times *ret_cpus, struct cpu_times *ret_total);
