@@ -10,8 +10,11 @@
 #include "base/number.h"
 #include "cgroup/private.h"
 
-/* PAGE_COUNTER_MAX rounded to pages: what "no limit" looks like, on any page size up to 64 KiB. */
-#define V1_INFINITY ((uint64_t)INT64_MAX - 65535)
+/*
+ * What "no limit" looks like: LONG_MAX rounded down to pages, and for huge pages to
+ * whole ones of them, which have 16 GiB at most (powerpc). No machine has so much memory.
+ */
+#define V1_INFINITY ((uint64_t)INT64_MAX - ((uint64_t)1 << 34))
 
 struct v1_memory {
 	struct cgroup_memory m;
