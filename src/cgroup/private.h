@@ -51,6 +51,9 @@ struct cgroup_file {
 	bool rare; /* not worth an open file between reads; or its name does not last */
 };
 
+/* The path of the place in the controller's hierarchy; NULL: unknown, or there is no such controller. */
+const char *cgroup_controller_path(const struct cgroup *cg, enum cgroup_controller controller);
+
 /* How many levels the place has below the root: 0 is the root itself. */
 unsigned cgroup_depth(const struct cgroup *cg, enum cgroup_controller controller);
 
