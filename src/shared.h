@@ -44,10 +44,10 @@ struct shared_header {
 	uint64_t history_size;
 	uint32_t init_size;
 	/* The FUSE_INIT request as the kernel sent it, played to every worker. */
-	unsigned char init[512];
+	_Alignas(8) unsigned char init[512];
 	/* The first answer that any worker gave: later ones must not want more. */
 	_Atomic uint32_t reply_size;
-	unsigned char reply[256];
+	_Alignas(8) unsigned char reply[256];
 	_Atomic uint32_t host_view;
 	_Atomic uint32_t instance;  /* of the worker, counted up by each */
 	_Atomic uint64_t heartbeat; /* CLOCK_MONOTONIC in nanoseconds, set by the worker */

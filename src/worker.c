@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -101,17 +100,18 @@ static void say_ready(struct worker *w)
 }
 
 /*
- * Waits until no other worker serves. A candidate whose keeper dies while it
- * waits must not live on: the next keeper starts one of its own.
+ * Waits until no other worker serves. The keeper may die while it waits: then this
+ * worker serves as well as any other, unless meanwhile there is a keeper again,
+ * which has one of its own (-EALREADY).
  */
 static int take_over(struct worker *w)
 {
 	off_t byte = (off_t)atomic_load(&w->shared.header->lock_byte);
-	int r;
+	int r = shared_lock(w->handoff.state, byte, true);
+	pid_t keeper = shared_lock_holder(w->handoff.state, SHARED_LOCK_KEEPER);
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	r = shared_lock(w->handoff.state, byte, true);
-	prctl(PR_SET_PDEATHSIG, 0);
+	if (r == 0 && keeper > 0 && keeper != getppid())
+		return -EALREADY;
 	return r;
 }
 
@@ -368,5 +368,5 @@ int worker_run(const struct options *options, const struct program *program,
 	if (!stop(&w))
 		_exit(EXIT_SUCCESS);
 	finish(&w);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return r < 0 && r != -EALREADY ? EXIT_FAILURE : EXIT_SUCCESS;
 }

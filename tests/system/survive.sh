@@ -61,6 +61,17 @@ upgrade() {
 	done
 }
 
+# At any point of an upgrade: before, while and after the new worker takes over.
+kill_upgrading_keepers() {
+	local n k
+	for ((n = 0; n < keeper_kills; n++)); do
+		k=$(keeper) && kill -USR1 "$k" || return 1
+		sleep "0.0$((RANDOM % 40 + 10))"
+		kill -9 "$k"
+		wait_for is_other_than keeper "$k" && wait_for is_alone && serves || return 1
+	done
+}
+
 # FILE: a new one that does not work, and the worker stays the same.
 refuses() {
 	local file=$1 w refusal="the new worker does not work" before
@@ -94,6 +105,7 @@ check "readers start" start_readers
 check "$kills kills of the worker" kill_workers
 check "$keeper_kills kills of the keeper" kill_keepers
 check "$upgrades upgrades" upgrade
+check "$keeper_kills kills of a keeper that upgrades" kill_upgrading_keepers
 check "a broken program is refused" refuses "$dir/lxcfs"
 check "a broken library is refused" refuses "$(realpath "$dir/shared-lib/liblxcfs.so.1")"
 check "no reader hangs" no_reader_hangs

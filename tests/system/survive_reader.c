@@ -68,15 +68,31 @@ static void make_shape(const char *text, char *shape)
 	*shape = '\0';
 }
 
+/* The first few tell enough. */
 static void complain(const char *path, const char *what)
 {
-	fprintf(stderr, "survive_reader: %s: %s\n", path, what);
+	if (run.failed + run.wrong <= 5)
+		fprintf(stderr, "survive_reader: %s: %s\n", path, what);
 }
 
 static void fail(const char *path, const char *what)
 {
+	char why[256];
+
 	run.failed++;
-	fprintf(stderr, "survive_reader: %s: %s: %s\n", path, what, strerror(errno));
+	snprintf(why, sizeof(why), "%s: %s", what, strerror(errno));
+	complain(path, why);
+}
+
+/* From where on they differ. */
+static void show_difference(const char *was, const char *is)
+{
+	size_t at = 0;
+
+	while (was[at] && was[at] == is[at])
+		at++;
+	at = at > 20 ? at - 20 : 0;
+	fprintf(stderr, "survive_reader: was \"%.60s\", is \"%.60s\"\n", was + at, is + at);
 }
 
 static void check(struct file *f)
@@ -87,8 +103,7 @@ static void check(struct file *f)
 	if (strcmp(f->shape, run.shape)) {
 		run.wrong++;
 		complain(f->path, "another shape");
-		if (getenv("SHOW"))
-			fprintf(stderr, "--- %s\n+++ %s\n", f->shape, run.shape);
+		show_difference(f->shape, run.shape);
 	}
 	for (int i = 0; i < run.expected_count; i++) {
 		/* "meminfo:MemTotal: ..." is for files of that name. */
