@@ -208,18 +208,27 @@ static void io_value(const struct line *word, struct cgroup_io_device *d)
 	}
 }
 
-/* "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6" */
+/*
+ * "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6". Some kernels (5.15) do not end the
+ * line of a device that has no numbers, "8:16 8:0 rbytes=1 ..."; some print "(unknown)".
+ */
 static void io_line(struct line line, struct cgroup_io *io)
 {
-	struct cgroup_io_device *d;
 	struct line word;
 	unsigned major, minor;
+	bool known = false;
 
-	if (!line_word(&line, &word) || !cgroup_device_parse(&word, &major, &minor))
-		return;
-	d = cgroup_io_device(io, major, minor);
-	while (d && line_word(&line, &word))
-		io_value(&word, d);
+	while (line_word(&line, &word)) {
+		struct cgroup_io_device *d;
+
+		if (!memchr(word.start, '=', word.len)) {
+			known = cgroup_device_parse(&word, &major, &minor);
+			continue;
+		}
+		d = known ? cgroup_io_device(io, major, minor) : NULL;
+		if (d)
+			io_value(&word, d);
+	}
 }
 
 static int v2_io(struct cgroup *cg, struct origins *why, struct cgroup_io *ret)
