@@ -37,7 +37,7 @@ struct containers {
 	struct callers *callers;
 	pthread_mutex_t lock; /* of all below, never held while a file is read */
 	TAILQ_HEAD(kept_queue, kept) by_use; /* the latest first */
-	LIST_HEAD(, kept) by_hash[BUCKETS];
+	LIST_HEAD(kept_bucket, kept) by_hash[BUCKETS];
 	unsigned count;
 	int procfd;
 };
