@@ -296,6 +296,23 @@ START_TEST(each_process)
 }
 END_TEST
 
+/* Thousands of cgroups, made by a container to slow its readers down. */
+START_TEST(bounded_walk)
+{
+	struct seen seen;
+	char path[128];
+
+	hybrid();
+	for (unsigned i = 0; i < CGROUP_WALK_MAX + 100; i++) {
+		snprintf(path, sizeof path, "sys/fs/cgroup/memory/a/%u/cgroup.procs", i);
+		test_write(on.root, path, "1\n");
+	}
+	test_write(on.root, "sys/fs/cgroup/memory/a/cgroup.procs", "2\n");
+	ck_assert_int_eq(walk("1:memory:/a\n", 0, &seen), 0);
+	ck_assert_uint_eq(seen.count, CGROUP_WALK_MAX);
+}
+END_TEST
+
 START_TEST(pressure)
 {
 	AUTO_TEXT struct text text = { 0 };
@@ -413,6 +430,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, no_place_no_numbers);
 	tcase_add_test(tests, contains);
 	tcase_add_test(tests, each_process);
+	tcase_add_test(tests, bounded_walk);
 	tcase_add_test(tests, pressure);
 	tcase_add_test(tests, kept_files);
 	tcase_add_test(tests, device_numbers);

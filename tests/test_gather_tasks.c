@@ -205,8 +205,11 @@ START_TEST(bounded_in_processes)
 	AUTO_TEXT struct text list = { 0 };
 
 	for (unsigned pid = 1000; pid < 1000 + TASKS_MAX + 10; pid++) {
+		char path[64];
+
 		text_printf(&list, "%u\n", pid);
-		process(pid, "x", 'R', 1, pid, NULL);
+		snprintf(path, sizeof path, "proc/%u/stat", pid);
+		write_stat(path, pid, "x", 'R', 1, pid);
 	}
 	members("/c", text_str(&list));
 	expect(TASKS_MAX, 0, TASKS_MAX, 1000 + TASKS_MAX - 1);
@@ -217,8 +220,12 @@ START_TEST(bounded_in_threads)
 {
 	members("/c", "100\n200\n");
 	process(100, "many", 'S', TASKS_MAX + 10, 1, NULL);
-	for (unsigned tid = 1000; tid < 1000 + TASKS_MAX + 10; tid++)
-		thread(100, tid, 'R', 2, "\t1");
+	for (unsigned tid = 1000; tid < 1000 + TASKS_MAX + 10; tid++) {
+		char path[64];
+
+		snprintf(path, sizeof path, "proc/100/task/%u/stat", tid);
+		write_stat(path, tid, "x", 'R', 2, 2);
+	}
 	process(200, "not reached", 'D', 1, 1, NULL);
 	ck_assert_uint_eq(count().total, TASKS_MAX);
 	ck_assert_uint_eq(count().blocked, 0);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -198,35 +199,56 @@ static int pids_each(const char *list, int (*each)(void *arg, uint64_t pid), voi
 	return 0;
 }
 
-static int processes_below(int dirfd, unsigned depth, int (*each)(void *arg, uint64_t pid),
-			   void *arg)
-{
-	AUTO_TEXT struct text list = { 0 };
-	AUTO_CLOSEDIR DIR *dir = NULL;
-	struct dirent *entry;
-	int fd, r = file_read_at(dirfd, "cgroup.procs", &list);
+struct walk {
+	int (*each)(void *arg, uint64_t pid);
+	void *arg;
+	unsigned left; /* cgroups that may still be looked at */
+};
 
-	/* EOPNOTSUPP: a threaded cgroup, its processes are listed by the domain above. */
-	if (r < 0 && r != -EOPNOTSUPP)
-		return r == -ENOENT || r == -ENODEV ? 0 : r;
-	r = pids_each(text_str(&list), each, arg);
-	fd = r || depth == CGROUP_DEPTH_MAX ? -1 :
-					      openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
+static int processes_below(struct walk *walk, int dirfd, unsigned depth);
+
+/* kernfs counts directories in the link count, most others do as well. */
+static bool has_children(int dirfd)
+{
+	struct stat st;
+
+	return fstat(dirfd, &st) < 0 || st.st_nlink != 2;
+}
+
+static int children_walk(struct walk *walk, int dirfd, unsigned depth)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
 		cleanup_close(&fd);
-		return r;
-	}
-	while (!r && (entry = readdir(dir))) {
+	while (dir && !r && walk->left && (entry = readdir(dir))) {
 		AUTO_CLOSE int child = -1;
 
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
 		child = openat(dirfd, entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (child >= 0)
-			r = processes_below(child, depth + 1, each, arg);
+			r = processes_below(walk, child, depth + 1);
 	}
 	return r;
+}
+
+static int processes_below(struct walk *walk, int dirfd, unsigned depth)
+{
+	AUTO_TEXT struct text list = { 0 };
+	int r = file_read_at(dirfd, "cgroup.procs", &list);
+
+	walk->left--;
+	/* EOPNOTSUPP: a threaded cgroup, its processes are listed by the domain above. */
+	if (r < 0 && r != -EOPNOTSUPP)
+		return r == -ENOENT || r == -ENODEV ? 0 : r;
+	r = pids_each(text_str(&list), walk->each, walk->arg);
+	if (r || depth == CGROUP_DEPTH_MAX || !has_children(dirfd))
+		return r;
+	return children_walk(walk, dirfd, depth);
 }
 
 int cgroup_each_process(struct cgroup *cg, int (*each)(void *arg, uint64_t pid), void *arg)
@@ -234,6 +256,7 @@ int cgroup_each_process(struct cgroup *cg, int (*each)(void *arg, uint64_t pid),
 	/* Any hierarchy in which the container has a cgroup of its own lists the same processes. */
 	static const enum cgroup_controller order[] = { CGROUP_PIDS, CGROUP_CPUACCT, CGROUP_MEMORY,
 							CGROUP_CPU,  CGROUP_CORE,    CGROUP_CPUSET };
+	struct walk walk = { each, arg, CGROUP_WALK_MAX };
 
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
 		struct cgroup_file file = { order[i], 0, ".", true };
@@ -242,7 +265,7 @@ int cgroup_each_process(struct cgroup *cg, int (*each)(void *arg, uint64_t pid),
 		if (cgroup_is_root(cg, order[i]))
 			continue;
 		fd = cgroup_file_open(cg, &file, O_PATH | O_DIRECTORY);
-		return fd < 0 ? fd : processes_below(fd, 0, each, arg);
+		return fd < 0 ? fd : processes_below(&walk, fd, 0);
 	}
 	return -ENODATA;
 }

@@ -156,6 +156,8 @@ int cgroup_read_slabinfo(struct cgroup *cg, struct origins *why, struct text *re
 
 /*
  * Calls `each` with every process (thread group id, engine's pid namespace) of the
- * cgroup and of all below it, until it returns other than 0, which is returned.
+ * cgroup and of all below it, until it returns other than 0, which is returned. Of
+ * thousands of cgroups below, the first some are searched, so that no container can
+ * make this take long.
  */
 int cgroup_each_process(struct cgroup *cg, int (*each)(void *arg, uint64_t pid), void *arg);

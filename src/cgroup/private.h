@@ -10,6 +10,7 @@
 #define CGROUP_HIERARCHIES_MAX 32
 #define CGROUP_DEPTH_MAX 64
 #define CGROUP_DEVICES_MAX 4096
+#define CGROUP_WALK_MAX 4096 /* cgroups below one that are searched for processes */
 
 /* A file that was read before and is kept open; only ever added until the place is closed. */
 struct cgroup_kept {
