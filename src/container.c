@@ -111,6 +111,7 @@ static struct kept *kept_find(struct containers *c, uint64_t id, const char *pid
 	struct kept *k;
 
 	LIST_FOREACH(k, &c->by_hash[id % BUCKETS], by_hash) {
+		/* cppcheck-suppress uninitvar ; it does not know the macro */
 		if (k->container.id == id && strcmp(k->pidns, pidns) == 0 &&
 		    strcmp(k->text, text) == 0)
 			return k;
