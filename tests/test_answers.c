@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The texts of open files. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answers.h"
+#include "support.h"
+
+static char *text(size_t len, char c)
+{
+	char *t = malloc(len + 1);
+
+	ck_assert_ptr_nonnull(t);
+	memset(t, c, len);
+	t[len] = '\0';
+	return t;
+}
+
+START_TEST(pieces_until_the_end)
+{
+	struct answers *a = answers_new();
+	char buf[100];
+	size_t n = 99;
+
+	ck_assert(!answers_get(a, 1, 0, buf, 10, &n));
+	ck_assert_uint_eq(n, 99);
+	answers_put(a, 1, strdup("hello world"), 11, 4);
+	ck_assert(answers_get(a, 1, 4, buf, 4, &n));
+	ck_assert_uint_eq(n, 4);
+	ck_assert_mem_eq(buf, "o wo", 4);
+	ck_assert_uint_eq(answers_kept(a), 11);
+	ck_assert(answers_get(a, 1, 8, buf, 100, &n));
+	ck_assert_uint_eq(n, 3);
+	/* The text is gone with its end, and that it ended is still known. */
+	ck_assert_uint_eq(answers_kept(a), 0);
+	ck_assert(answers_get(a, 1, 11, buf, 100, &n));
+	ck_assert_uint_eq(n, 0);
+	ck_assert(answers_get(a, 1, 1000, buf, 100, &n));
+	ck_assert(!answers_get(a, 1, 3, buf, 100, &n));
+	answers_drop(a, 1);
+	ck_assert(!answers_get(a, 1, 11, buf, 100, &n));
+	answers_drop(a, 1);
+	answers_free(a);
+}
+END_TEST
+
+START_TEST(what_was_delivered_whole_is_not_kept)
+{
+	struct answers *a = answers_new();
+	char buf[10];
+	size_t n;
+
+	answers_put(a, 7, strdup("all"), 3, 3);
+	ck_assert_uint_eq(answers_kept(a), 0);
+	ck_assert(answers_get(a, 7, 3, buf, 10, &n));
+	ck_assert_uint_eq(n, 0);
+	/* A new text of the same file, which is longer. */
+	answers_put(a, 7, strdup("all of it"), 9, 3);
+	ck_assert(answers_get(a, 7, 3, buf, 10, &n));
+	ck_assert_uint_eq(n, 6);
+	answers_free(a);
+}
+END_TEST
+
+/* However many are opened and never read on, memory has an end, and texts stay right. */
+START_TEST(bounded)
+{
+	struct answers *a = answers_new();
+	const size_t big = 1 << 20;
+	char buf[4];
+	size_t n, known = 0;
+
+	for (uint64_t handle = 1; handle <= 200; handle++)
+		answers_put(a, handle, text(big, (char)handle), big, 1);
+	ck_assert_uint_le(answers_kept(a), 64 << 20);
+	for (uint64_t handle = 1; handle <= 200; handle++) {
+		if (!answers_get(a, handle, 5, buf, 4, &n))
+			continue;
+		known++;
+		ck_assert_uint_eq((unsigned char)buf[0], handle);
+		answers_drop(a, handle);
+	}
+	ck_assert_uint_ge(known, 60);
+	ck_assert_uint_eq(answers_kept(a), 0);
+	for (uint64_t handle = 1; handle <= 100000; handle++)
+		answers_put(a, handle, text(10, 'x'), 10, 1);
+	ck_assert_uint_le(answers_kept(a), 4096 * 10);
+	/* The latest is there. */
+	ck_assert(answers_get(a, 100000, 1, buf, 4, &n));
+	answers_free(a);
+}
+END_TEST
+
+static void *use(void *arg)
+{
+	struct answers *a = arg;
+	unsigned seed = (unsigned)(uintptr_t)&seed;
+	char buf[64];
+	size_t n;
+
+	for (int i = 0; i < 20000; i++) {
+		uint64_t handle = (uint64_t)rand_r(&seed) % 50 + 1;
+
+		switch (rand_r(&seed) % 3) {
+		case 0:
+			answers_put(a, handle, text(64, (char)handle), 64, 1);
+			break;
+		case 1:
+			answers_drop(a, handle);
+			break;
+		default:
+			if (answers_get(a, handle, 8, buf, 32, &n) && n && buf[0] != (char)handle)
+				return a;
+		}
+	}
+	return NULL;
+}
+
+START_TEST(threads)
+{
+	struct answers *a = answers_new();
+	pthread_t t[4];
+	void *wrong;
+
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&t[i], NULL, use, a), 0);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(t[i], &wrong);
+		ck_assert_ptr_null(wrong);
+	}
+	answers_free(a);
+}
+END_TEST
+
+static void fill(TCase *tests)
+{
+	tcase_add_test(tests, pieces_until_the_end);
+	tcase_add_test(tests, what_was_delivered_whole_is_not_kept);
+	tcase_add_test(tests, bounded);
+	tcase_add_test(tests, threads);
+}
+
+int main(void)
+{
+	return test_run("answers", fill);
+}
