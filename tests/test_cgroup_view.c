@@ -233,7 +233,7 @@ static void expect_host(const char *path, const char *expected)
 
 START_TEST(test_way)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	struct stat st;
 
 	visit(&v, BOX);
@@ -266,7 +266,7 @@ START_TEST(test_hidden)
 		"/memory/..", "/memory/.", "/memory/box/.", "/memory/box/./app", "//memory",
 		"/memory/", "/memory//box", "/memory/box/nothing", "/memory/user", "/memory/link",
 	};
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	char path[4200];
 
 	snprintf(path, sizeof path, "%s/mem/box/link", machine);
@@ -297,7 +297,7 @@ END_TEST
 
 START_TEST(test_wrong_kind)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 
 	visit(&v, BOX);
 	ck_assert_int_eq(read_error(&v, ""), -EISDIR);
@@ -321,7 +321,7 @@ static int stop(void *arg, const char *name, mode_t type)
 
 START_TEST(test_listing_ends)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	int calls = 0;
 
 	visit(&v, BOX);
@@ -334,7 +334,7 @@ END_TEST
 
 START_TEST(test_host_sees_all)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 
 	visit(&v, INIT);
 	expect_list(&v, "/memory", "box/ " FILES " other/ tasks user/");
@@ -346,7 +346,7 @@ END_TEST
 START_TEST(test_host_session)
 {
 	/* Shares the host's pid namespace, but not its cgroup. */
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 
 	visit(&v, SESSION);
 	expect_list(&v, "/memory", "user/");
@@ -360,7 +360,7 @@ START_TEST(test_no_cgroup_of_its_own)
 	static const pid_t pids[] = { ROOTED, 999, 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
-		AUTO_VISIT struct visit v;
+		AUTO_VISIT struct visit v = { 0 };
 
 		visit(&v, pids[i]);
 		expect_list(&v, "", "cpu,cpuacct/ memory/ unified/");
@@ -374,7 +374,7 @@ END_TEST
 START_TEST(test_gone)
 {
 	/* The container's cgroup was removed under its feet. */
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 
 	process(600, "600\t1", "pid:[6]", "user:[1]", "/gone/a", me);
 	visit(&v, 600);
@@ -385,7 +385,7 @@ END_TEST
 
 START_TEST(test_switched_off)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	struct stat st;
 
 	visit(&v, INIT);
@@ -400,7 +400,7 @@ END_TEST
 
 START_TEST(test_access)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	char path[4200];
 
 	visit(&v, BOX);
@@ -426,7 +426,7 @@ END_TEST
 
 START_TEST(test_writing)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 
 	visit(&v, BOX);
 	ck_assert_int_eq(put(&v, "/memory/box/memory.max", "123\n"), 0);
@@ -444,7 +444,7 @@ END_TEST
 START_TEST(test_root_without_capabilities)
 {
 	/* A container that runs as the host's root, without CAP_SYS_ADMIN: it may look. */
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 
 	visit(&v, BARE);
 	v.caller.uid = v.caller.gid = 0;
@@ -461,7 +461,7 @@ END_TEST
 
 START_TEST(test_mkdir)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	char path[5000];
 	struct stat st;
 
@@ -494,7 +494,7 @@ END_TEST
 START_TEST(test_mkdir_undone)
 {
 	/* Where the new cgroup cannot be given to the caller it is not left behind. */
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	char path[4200];
 
 	snprintf(path, sizeof path, "%s/mem/box", machine);
@@ -511,7 +511,7 @@ END_TEST
 
 START_TEST(test_rmdir)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	char path[4200];
 
 	visit(&v, BOX);
@@ -535,7 +535,7 @@ END_TEST
 
 START_TEST(test_chmod)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	struct stat st;
 
 	visit(&v, BOX);
@@ -555,7 +555,7 @@ END_TEST
 
 START_TEST(test_chown)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	struct stat st;
 
 	visit(&v, BOX);
@@ -578,9 +578,29 @@ START_TEST(test_chown)
 }
 END_TEST
 
+START_TEST(test_chown_in_a_user_namespace)
+{
+	/* Root of a namespace that knows one uid gives nothing to another. */
+	AUTO_VISIT struct visit v = { 0 };
+	char map[64];
+
+	if (me == 0)
+		return; /* the host's root mapped to itself may change nothing: test_permission */
+	process(140, "140\t1", "pid:[10]", "user:[9]", "/box", me);
+	snprintf(map, sizeof map, "0 %u 1\n", me);
+	test_write(machine, "proc/140/uid_map", map);
+	snprintf(map, sizeof map, "0 %u 1\n", getgid());
+	test_write(machine, "proc/140/gid_map", map);
+	visit(&v, 140);
+	ck_assert_int_eq(cgroup_tree.chown(&v.call, "/memory/box/app", me, getgid()), 0);
+	ck_assert_int_eq(cgroup_tree.chown(&v.call, "/memory/box/app", me + 1, (gid_t)-1), -EPERM);
+	ck_assert_int_eq(cgroup_tree.chown(&v.call, "/memory/box/app", me, getgid() + 1), -EPERM);
+}
+END_TEST
+
 START_TEST(test_pids_told)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 
 	visit(&v, BOX);
 	/* 50 is the host's; 200 lives in a namespace below, of which plain files tell no number. */
@@ -593,7 +613,7 @@ END_TEST
 
 START_TEST(test_many_pids)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	AUTO_TEXT struct text list_text = { 0 }, expected = { 0 };
 
 	for (unsigned i = 0; i < MANY; i++) {
@@ -616,7 +636,7 @@ END_TEST
 
 START_TEST(test_moves)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 
 	visit(&v, BOX);
 	ck_assert_int_eq(put(&v, "/memory/box/app/cgroup.procs", "7"), 0);
@@ -633,7 +653,7 @@ END_TEST
 
 START_TEST(test_moves_by_thread)
 {
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 
 	/* The kernel shows /proc/TID to who asks for it; here it has to be made. */
 	process(110, "110\t8", "pid:[2]", "user:[1]", "/box/app", me);
@@ -647,7 +667,7 @@ START_TEST(test_moves_refused)
 {
 	static const char *const malformed[] = { "", " ", "x", "7x", "7 8", "-1", "99999999999",
 						 "123456789012345678" };
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 
 	visit(&v, BOX);
 	for (size_t i = 0; i < ARRAY_SIZE(malformed); i++)
@@ -670,7 +690,7 @@ END_TEST
 START_TEST(test_moves_between_others)
 {
 	/* v2: who moves must be allowed to write where both places meet. */
-	AUTO_VISIT struct visit v;
+	AUTO_VISIT struct visit v = { 0 };
 	char path[4200];
 
 	process(130, "130\t30", "pid:[2]", "user:[1]", "/box/app/deep", 12345);
@@ -681,6 +701,8 @@ START_TEST(test_moves_between_others)
 	ck_assert_int_eq(put(&v, "/unified/box/app/cgroup.procs", "30"), 0);
 	process(131, "131\t31", "pid:[2]", "user:[1]", "/box", 12345);
 	ck_assert_int_eq(put(&v, "/unified/box/app/cgroup.procs", "31"), -EACCES);
+	process(133, "133\t33", "pid:[2]", "user:[1]", "/box/app/deep", 777);
+	ck_assert_int_eq(put(&v, "/unified/box/app/cgroup.procs", "33"), -EACCES);
 	process(132, "132\t32", "pid:[2]", "user:[1]", "/box/vanished", 12345);
 	ck_assert_int_eq(put(&v, "/unified/box/app/cgroup.procs", "32"), -EACCES);
 }
@@ -935,6 +957,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, test_rmdir);
 	tcase_add_test(tests, test_chmod);
 	tcase_add_test(tests, test_chown);
+	tcase_add_test(tests, test_chown_in_a_user_namespace);
 	tcase_add_test(tests, test_pids_told);
 	tcase_add_test(tests, test_many_pids);
 	tcase_add_test(tests, test_moves);
