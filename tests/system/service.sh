@@ -58,9 +58,10 @@ make_root() {
 	rmdir "$root/var/lib/lxcfs" 2>/dev/null
 	DESTDIR=$root meson install -C "$build" --no-rebuild >"$dir/log" 2>&1 || { cat "$dir/log"; exit 1; }
 	mkdir -p "$root/etc/systemd/system/lxcfs.service.d" "$root/test"
-	# this one systemd is in a container, and its lxcfs is wanted all the same
-	printf '[Unit]\nConditionVirtualization=\n' >"$root/etc/systemd/system/lxcfs.service.d/test.conf"
-	printf '[Unit]\nRequires=sysinit.target dbus.socket\nAfter=sysinit.target\n' \
+	# this systemd is in a container, where lxcfs is wanted all the same, and boots nothing else
+	printf '[Unit]\nConditionVirtualization=\nDefaultDependencies=no\n' \
+		>"$root/etc/systemd/system/lxcfs.service.d/test.conf"
+	printf '[Unit]\nDefaultDependencies=no\nRequires=systemd-journald.service\n' \
 		>"$root/etc/systemd/system/test.target"
 	cat >"$root/test/reader.py" <<-'END'
 		import os, time
