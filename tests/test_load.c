@@ -183,6 +183,20 @@ START_TEST(missed_ticks)
 }
 END_TEST
 
+/* Timers are not exact: a little early is in time, and the next may come a little later. */
+START_TEST(early_tick)
+{
+	uint64_t before;
+
+	want(1, "/c");
+	load_tick(on.load);
+	before = get(1).sampled - 4 * SECOND;
+	pass(1, 4 * SECOND);
+	load_tick(on.load);
+	ck_assert_uint_eq(get(1).sampled, before + 5 * SECOND);
+}
+END_TEST
+
 START_TEST(ticks_too_early_do_nothing)
 {
 	struct history_load before;
@@ -431,6 +445,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, first_sample);
 	tcase_add_test(tests, rises_and_falls_as_the_kernels);
 	tcase_add_test(tests, missed_ticks);
+	tcase_add_test(tests, early_tick);
 	tcase_add_test(tests, ticks_too_early_do_nothing);
 	tcase_add_test(tests, late_ticks_add_up);
 	tcase_add_test(tests, goes_on_where_another_engine_stopped);
