@@ -22,14 +22,17 @@
 #define VERSION 1
 #define LOCKS 64
 #define LOCK_WAIT_NS 100000000
-/* Room for several times ten thousand containers, so that none has to give way to another. */
-#define BUCKETS 2048
-#define WAYS 16
+/*
+ * Room for more than ten thousand containers, so that none has to give way to another,
+ * and filled densely, since every page that is touched stays in memory.
+ */
+#define BUCKETS 1024
+#define WAYS 24
 #define LINE 64 /* of the cache */
 #define SECOND_US 1000000
 
 struct header {
-	uint64_t magic; /* written last */
+	_Atomic uint64_t magic; /* written last */
 	uint64_t version;
 	uint64_t size; /* of the whole memory */
 	uint64_t buckets;
@@ -93,7 +96,7 @@ static size_t round_up(size_t n, size_t to)
 /* With some CPUs to spare, for those that are plugged in later. */
 static size_t cpus_room(unsigned cpus)
 {
-	return round_up(cpus ? cpus : 1, 16);
+	return round_up(cpus + cpus / 4 + 1, 4);
 }
 
 static size_t record_size(size_t cpus)
@@ -144,8 +147,7 @@ static int header_init(struct header *header, size_t size, size_t cpus)
 		.generation = (generation & GENERATION_MASK) | 1, /* zeroed memory is empty */
 	};
 	locks_init(header);
-	atomic_thread_fence(memory_order_release);
-	header->magic = MAGIC;
+	atomic_store(&header->magic, MAGIC);
 	return 0;
 }
 

@@ -603,14 +603,14 @@ START_TEST(who_was_not_asked_for_longest_gives_way)
 	size = least_size(memory, whole);
 	ck_assert_uint_lt(size, whole);
 	h = history_new(memory, size, 1);
-	for (uint64_t id = 1; id <= 16; id++)
+	for (uint64_t id = 1; id <= 24; id++)
 		history_last_pid(h, id, id);
 	next_coarse_tick();
 	ck_assert_uint_eq(history_last_pid(h, 1, 0), 1);
 	next_coarse_tick();
 	ck_assert_uint_eq(history_last_pid(h, 100, 100), 100);
 	ck_assert_uint_eq(history_last_pid(h, 1, 0), 1);
-	for (uint64_t id = 2; id <= 16; id++) {
+	for (uint64_t id = 2; id <= 24; id++) {
 		struct history_load load;
 
 		history_load_get(h, id, &load);
@@ -626,7 +626,7 @@ END_TEST
 /* More CPUs than there is room for: those hidden now are forgotten, those too many show nothing. */
 START_TEST(more_cpus_than_expected)
 {
-	struct history *h = history_new(NULL, 0, 1); /* has room for 16 */
+	struct history *h = history_new(NULL, 0, 12); /* has room for 16 */
 	struct cpulist few = list_of("0-15"), others = list_of("8-23"), many = list_of("0-31");
 	struct cpu_times cpu[32], total;
 	struct history_cpu now = moment(&few, 10 * S, 0, 0);
