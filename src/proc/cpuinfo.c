@@ -38,7 +38,8 @@ static uint64_t labelled(const struct line *line, const char *label)
 	const char *p;
 	uint64_t value;
 
-	if (!line_starts(line, label))
+	/* most lines differ in the first letter */
+	if (!line->len || *line->start != *label || !line_starts(line, label))
 		return UNKNOWN;
 	p = line->start + strlen(label);
 	p += strspn(p, " \t");
@@ -51,9 +52,9 @@ static uint64_t labelled(const struct line *line, const char *label)
 /* The CPU whose lines begin here. */
 static uint64_t cpu_begins(const struct line *line)
 {
-	if (line->len && *line->start == 'p')
-		return labelled(line, "processor");
-	return line->len && *line->start == 'c' ? labelled(line, "cpu number") : UNKNOWN;
+	uint64_t cpu = labelled(line, "processor");
+
+	return cpu != UNKNOWN ? cpu : labelled(line, "cpu number");
 }
 
 /* Walks the lines and tells of each whose it is. */
@@ -178,11 +179,9 @@ static void print_number(struct text *text, const struct line *line, uint64_t va
 /* A line of a CPU in this package, NULL if unknown; x86 and s390x tell who shares a package. */
 static void print_line(struct text *text, const struct line *line, const struct package *package)
 {
-	bool counts = package && line->len && (*line->start == 's' || *line->start == 'c');
-
-	if (counts && labelled(line, "siblings") != UNKNOWN) {
+	if (package && labelled(line, "siblings") != UNKNOWN) {
 		print_number(text, line, package->cpus);
-	} else if (counts && labelled(line, "cpu cores") != UNKNOWN) {
+	} else if (package && labelled(line, "cpu cores") != UNKNOWN) {
 		print_number(text, line, package->cores);
 	} else {
 		text_append(text, line->start, line->len);
