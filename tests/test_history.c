@@ -424,8 +424,8 @@ START_TEST(a_killed_writer_leaves_a_whole_state)
 		pid_t pid = writer_start(memory, size, told, from);
 		uint64_t last;
 
-		while (atomic_load(&told->now) < from)
-			pause_us(100); /* until it writes */
+		while (atomic_load(&told->now) < from + 16)
+			pause_us(100); /* until it has written all three */
 		pause_us((unsigned)below(&seed, 1000));
 		ck_assert_int_eq(kill(pid, SIGKILL), 0);
 		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
