@@ -182,7 +182,7 @@ END_TEST
 
 START_TEST(paths_from_elsewhere)
 {
-	AUTO_TEXT struct text deep = { 0 };
+	AUTO_TEXT struct text deep = { 0 }, deepest = { 0 };
 
 	hybrid();
 	expect_path("0::/..\n", false, CGROUP_CORE, NULL);
@@ -192,9 +192,11 @@ START_TEST(paths_from_elsewhere)
 	expect_path("0:memory\n0::\n0:::\n0::relative\n::\n:\n0\n", false, CGROUP_CORE, NULL);
 	expect_path("0:memor:/x\n0:memory,cpu:/y\n", false, CGROUP_MEMORY, NULL);
 	text_puts(&deep, "0::");
-	for (int i = 0; i <= CGROUP_DEPTH_MAX; i++)
+	for (int i = 0; i < CGROUP_DEPTH_MAX + 5; i++)
 		text_puts(&deep, "/d");
-	expect_path(text_str(&deep), false, CGROUP_CORE, NULL);
+	for (int i = 0; i < CGROUP_DEPTH_MAX; i++)
+		text_puts(&deepest, "/d");
+	expect_path(text_str(&deep), false, CGROUP_CORE, text_str(&deepest));
 }
 END_TEST
 

@@ -36,15 +36,26 @@ static void init_scope_cut(struct line *path)
 		path->len = 1; /* "/" is left */
 }
 
-/* A path that leaves the engine's cgroup namespace ("/../a"), or is too deep to be true. */
+/* A path that leaves the engine's cgroup namespace: "/../a". */
 static bool path_foreign(const char *path)
+{
+	return strcmp(path, "/..") == 0 || strncmp(path, "/../", 4) == 0;
+}
+
+/*
+ * Whoever hides very deep is shown the ancestor at the deepest level that is looked
+ * at: its limits are no less strict than those above, and a walk stays short.
+ */
+static void path_shorten(char *path)
 {
 	unsigned depth = 0;
 
-	for (const char *p = path; *p; p++)
-		depth += *p == '/';
-	return depth > CGROUP_DEPTH_MAX || strcmp(path, "/..") == 0 ||
-	       strncmp(path, "/../", 4) == 0;
+	for (char *p = path; *p; p++) {
+		if (*p != '/' || depth++ < CGROUP_DEPTH_MAX)
+			continue;
+		*p = '\0';
+		return;
+	}
 }
 
 static void place_line(struct cgroup *cg, struct line name, struct line path)
@@ -56,6 +67,7 @@ static void place_line(struct cgroup *cg, struct line name, struct line path)
 			continue;
 		cg->path[i] = cg->text + (path.start - cg->text);
 		cg->path[i][path.len] = '\0';
+		path_shorten(cg->path[i]);
 		if (path_foreign(cg->path[i]))
 			cg->path[i] = NULL;
 	}
