@@ -1,35 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The texts that open files are in the middle of reading: a set-associative cache. */
+/*
+ * The texts that open files are in the middle of reading: a set-associative
+ * cache in shared memory. Its locks are this process's own, as only one worker
+ * serves at a time; a handle is stored after what it stands for, so that a
+ * worker which dies amid a change leaves a free entry.
+ */
 #include "answers.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/cleanup.h"
 
 #define SETS 512
 #define WAYS 8
 #define BYTES_MAX (64u << 20) /* of all texts together */
-
-struct answer {
-	uint64_t handle; /* 0: free */
-	char *text;	 /* NULL: only the length is known */
-	size_t len;
-	uint64_t used; /* by the set's clock */
-};
+#define PAGE 4096	      /* what a place keeps for its next text */
 
 struct set {
 	pthread_mutex_t lock;
 	uint64_t clock;
-	struct answer ways[WAYS];
 };
 
 struct answers {
 	_Atomic size_t kept; /* bytes */
 	struct set sets[SETS];
+	struct shared_answer *entries; /* WAYS for each set */
+	char *places;		       /* SHARED_TEXT_MAX bytes for each entry */
+	char *big[SHARED_ANSWERS]; /* texts too long for their place; they end with this worker */
+	void *own;		   /* entries and places, when they are not shared */
+	size_t own_size;
 };
+
+_Static_assert(SETS *WAYS == SHARED_ANSWERS, "an entry for each way");
 
 static inline void unlock_set(struct set **set)
 {
@@ -49,40 +55,129 @@ static struct set *lock_set(struct answers *answers, uint64_t handle)
 	return set;
 }
 
-struct answers *answers_new(void)
+static size_t index_of(const struct answers *answers, const struct shared_answer *a)
+{
+	return (size_t)(a - answers->entries);
+}
+
+static char *place_of(const struct answers *answers, const struct shared_answer *a)
+{
+	return answers->places + index_of(answers, a) * SHARED_TEXT_MAX;
+}
+
+/* Where the text is, NULL when it is not kept. */
+static char *text_of(const struct answers *answers, const struct shared_answer *a)
+{
+	char *big = answers->big[index_of(answers, a)];
+
+	if (big || !atomic_load(&a->kept) || a->len > SHARED_TEXT_MAX)
+		return big;
+	return place_of(answers, a);
+}
+
+/* Counts what an earlier worker kept, and sets the clocks after its. */
+static void take_stock(struct answers *answers)
+{
+	for (size_t i = 0; i < SHARED_ANSWERS; i++) {
+		struct shared_answer *a = &answers->entries[i];
+		struct set *set = &answers->sets[i / WAYS];
+
+		if (!atomic_load(&a->handle))
+			continue;
+		if (set->clock < a->used)
+			set->clock = a->used;
+		if (text_of(answers, a))
+			atomic_fetch_add(&answers->kept, a->len);
+	}
+}
+
+static bool find_memory(struct answers *answers, const struct shared *shared)
+{
+	const size_t entries = SHARED_ANSWERS * sizeof(struct shared_answer);
+
+	if (shared && shared->answers) {
+		answers->entries = shared->answers;
+		answers->places = shared->texts;
+		return true;
+	}
+	answers->own_size = entries + (size_t)SHARED_ANSWERS * SHARED_TEXT_MAX;
+	answers->own = mmap(NULL, answers->own_size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (answers->own == MAP_FAILED)
+		return false;
+	answers->entries = answers->own;
+	answers->places = (char *)answers->own + entries;
+	_Static_assert(SHARED_ANSWERS * sizeof(struct shared_answer) % PAGE == 0,
+		       "places begin at a page");
+	return true;
+}
+
+struct answers *answers_new(const struct shared *shared)
 {
 	struct answers *answers = calloc(1, sizeof(*answers));
 
-	for (size_t i = 0; answers && i < SETS; i++)
+	if (!answers || !find_memory(answers, shared)) {
+		free(answers);
+		return NULL;
+	}
+	for (size_t i = 0; i < SETS; i++)
 		pthread_mutex_init(&answers->sets[i].lock, NULL);
+	take_stock(answers);
 	return answers;
-}
-
-static void let_go(struct answers *answers, struct answer *a)
-{
-	if (!a->text)
-		return;
-	atomic_fetch_sub(&answers->kept, a->len);
-	free(take_ptr(a->text));
 }
 
 void answers_free(struct answers *answers)
 {
 	if (!answers)
 		return;
-	for (size_t i = 0; i < SETS; i++) {
-		for (size_t w = 0; w < WAYS; w++)
-			let_go(answers, &answers->sets[i].ways[w]);
+	for (size_t i = 0; i < SETS; i++)
 		pthread_mutex_destroy(&answers->sets[i].lock);
-	}
+	for (size_t i = 0; i < SHARED_ANSWERS; i++)
+		free(answers->big[i]);
+	if (answers->own)
+		munmap(answers->own, answers->own_size);
 	free(answers);
 }
 
-static struct answer *find(struct set *set, uint64_t handle)
+/* Gives the memory back but for a page, which most texts fit into. */
+static void empty_place(struct answers *answers, const struct shared_answer *a)
 {
+	char *start = place_of(answers, a) + PAGE;
+
+	if (a->len <= PAGE)
+		return;
+	/* Shared memory is only freed by the first; private memory knows only the second. */
+	if (madvise(start, SHARED_TEXT_MAX - PAGE, MADV_REMOVE) < 0)
+		madvise(start, SHARED_TEXT_MAX - PAGE, MADV_DONTNEED);
+}
+
+static void let_go(struct answers *answers, struct shared_answer *a)
+{
+	char **big = &answers->big[index_of(answers, a)];
+
+	if (!text_of(answers, a))
+		return;
+	atomic_fetch_sub(&answers->kept, a->len);
+	if (*big)
+		free(take_ptr(*big));
+	else
+		empty_place(answers, a);
+	atomic_store(&a->kept, 0);
+}
+
+static struct shared_answer *ways_of(const struct answers *answers, const struct set *set)
+{
+	return &answers->entries[(size_t)(set - answers->sets) * WAYS];
+}
+
+static struct shared_answer *find(const struct answers *answers, const struct set *set,
+				  uint64_t handle)
+{
+	struct shared_answer *ways = ways_of(answers, set);
+
 	for (size_t w = 0; w < WAYS; w++)
-		if (set->ways[w].handle == handle)
-			return &set->ways[w];
+		if (atomic_load(&ways[w].handle) == handle)
+			return &ways[w];
 	return NULL;
 }
 
@@ -90,7 +185,8 @@ bool answers_get(struct answers *answers, uint64_t handle, uint64_t offset, char
 		 size_t *ret_len)
 {
 	AUTO_UNLOCK_SET struct set *set = lock_set(answers, handle);
-	struct answer *a = find(set, handle);
+	struct shared_answer *a = find(answers, set, handle);
+	const char *text;
 	size_t n;
 
 	if (!a)
@@ -101,57 +197,73 @@ bool answers_get(struct answers *answers, uint64_t handle, uint64_t offset, char
 		*ret_len = 0;
 		return true;
 	}
-	if (!a->text)
+	text = text_of(answers, a);
+	if (!text)
 		return false;
 	n = a->len - offset < size ? a->len - offset : size;
-	memcpy(buf, a->text + offset, n);
-	if (offset + n == a->len)
-		let_go(answers, a);
+	memcpy(buf, text + offset, n);
 	*ret_len = n;
 	return true;
 }
 
 /* A free way, else the one whose loss costs least: without text, then longest unused. */
-static struct answer *find_victim(struct set *set)
+static struct shared_answer *find_victim(const struct answers *answers, const struct set *set)
 {
-	struct answer *victim = &set->ways[0];
+	struct shared_answer *ways = ways_of(answers, set), *victim = ways;
 
 	for (size_t w = 0; w < WAYS; w++) {
-		struct answer *a = &set->ways[w];
+		struct shared_answer *a = &ways[w];
+		bool better = text_of(answers, a) ? false : text_of(answers, victim) != NULL;
 
-		if (!a->handle)
+		if (!atomic_load(&a->handle))
 			return a;
-		if (!a->text != !victim->text ? !a->text : a->used < victim->used)
+		if (!text_of(answers, a) == !text_of(answers, victim))
+			better = a->used < victim->used;
+		if (better)
 			victim = a;
 	}
 	return victim;
+}
+
+static void keep_text(struct answers *answers, struct shared_answer *a, char **text)
+{
+	if (atomic_load(&answers->kept) + a->len > BYTES_MAX)
+		return;
+	atomic_fetch_add(&answers->kept, a->len);
+	if (a->len <= SHARED_TEXT_MAX) {
+		memcpy(place_of(answers, a), *text, a->len);
+		atomic_store(&a->kept, 1);
+	} else {
+		answers->big[index_of(answers, a)] = take_ptr(*text);
+	}
 }
 
 void answers_put(struct answers *answers, uint64_t handle, char *text, size_t len, size_t done)
 {
 	AUTO_FREE char *owned = text;
 	AUTO_UNLOCK_SET struct set *set = lock_set(answers, handle);
-	struct answer *a = find(set, handle);
+	struct shared_answer *a = find(answers, set, handle);
 
 	if (!a)
-		a = find_victim(set);
+		a = find_victim(answers, set);
 	let_go(answers, a);
-	*a = (struct answer){ .handle = handle, .len = len, .used = set->clock };
-	if (done >= len || atomic_load(&answers->kept) + len > BYTES_MAX)
-		return;
-	atomic_fetch_add(&answers->kept, len);
-	a->text = take_ptr(owned);
+	atomic_store(&a->handle, 0);
+	a->len = len;
+	a->used = set->clock;
+	if (done < len)
+		keep_text(answers, a, &owned);
+	atomic_store(&a->handle, handle);
 }
 
 void answers_drop(struct answers *answers, uint64_t handle)
 {
 	AUTO_UNLOCK_SET struct set *set = lock_set(answers, handle);
-	struct answer *a = find(set, handle);
+	struct shared_answer *a = find(answers, set, handle);
 
 	if (!a)
 		return;
 	let_go(answers, a);
-	a->handle = 0;
+	atomic_store(&a->handle, 0);
 }
 
 size_t answers_kept(struct answers *answers)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The texts that open files are in the middle of reading, by file handle, so
- * that a reader in pieces sees one text. A bounded cache and nothing more: a
- * text that is not there (read to its end, pushed out by newer ones, made by an
- * earlier worker) is made anew by who asks.
+ * that a reader in pieces sees one text, whichever worker serves the pieces. A
+ * bounded cache and nothing more: a text that is not there (read to its end, or
+ * pushed out by newer ones) is made anew by who asks.
  */
 #pragma once
 
@@ -11,10 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared.h"
+
 struct answers;
 
-/* To be released with answers_free(). NULL when there is no memory. */
-struct answers *answers_new(void);
+/*
+ * Goes on with what the state holds; where it has no place for answers, or is
+ * NULL, they are this process's own. To be released with answers_free(), which
+ * leaves the state as it is. NULL when there is no memory.
+ */
+struct answers *answers_new(const struct shared *shared);
 void answers_free(struct answers *answers);
 
 /*
@@ -26,7 +32,7 @@ bool answers_get(struct answers *answers, uint64_t handle, uint64_t offset, char
 		 size_t *ret_len);
 
 /*
- * Keeps a text of which the first `done` bytes have been delivered, or only its
+ * Keeps a text of which the first `done` bytes are being delivered, or only its
  * length when nothing of it is left. Takes over the text in any case.
  */
 void answers_put(struct answers *answers, uint64_t handle, char *text, size_t len, size_t done);

@@ -592,7 +592,7 @@ int fs_open(const struct fs_options *o, struct fs **ret)
 	fs->engine = o->engine;
 	fs->shared = o->shared;
 	fs->instance = (uint64_t)o->instance << INSTANCE_SHIFT;
-	fs->answers = answers_new();
+	fs->answers = answers_new(o->shared);
 	if (!fs->answers)
 		r = -ENOMEM;
 	else if (o->psi_poll)

@@ -37,8 +37,14 @@ static void fill_header(struct shared_header *h, const void *init, size_t init_s
 	h->triggers = SHARED_TRIGGERS;
 	h->trigger_size = sizeof(struct shared_trigger);
 	h->triggers_offset = page_align(h->slots_offset + (uint64_t)slots * h->slot_size);
-	h->history_offset =
+	h->answers = SHARED_ANSWERS;
+	h->answer_size = sizeof(struct shared_answer);
+	h->answers_offset =
 		page_align(h->triggers_offset + (uint64_t)SHARED_TRIGGERS * h->trigger_size);
+	h->text_size = SHARED_TEXT_MAX;
+	h->texts_offset = page_align(h->answers_offset + (uint64_t)SHARED_ANSWERS * h->answer_size);
+	h->history_offset =
+		page_align(h->texts_offset + (uint64_t)SHARED_ANSWERS * SHARED_TEXT_MAX);
 	h->history_size = page_align(history_size);
 	h->size = h->history_offset + h->history_size;
 	h->init_size = (uint32_t)init_size;
@@ -88,6 +94,13 @@ static void find_parts(struct shared *s)
 	if (h->trigger_size >= sizeof(struct shared_trigger) && h->triggers <= SHARED_TRIGGERS &&
 	    part_fits(h->size, h->triggers_offset, h->triggers, h->trigger_size))
 		s->triggers = h->triggers;
+	if (h->answers == SHARED_ANSWERS && h->answer_size == sizeof(struct shared_answer) &&
+	    h->text_size == SHARED_TEXT_MAX &&
+	    part_fits(h->size, h->answers_offset, h->answers, h->answer_size) &&
+	    part_fits(h->size, h->texts_offset, h->answers, h->text_size)) {
+		s->answers = (void *)((char *)s->header + h->answers_offset);
+		s->texts = (char *)s->header + h->texts_offset;
+	}
 	if (h->history_offset <= h->size && h->history_size <= h->size - h->history_offset) {
 		s->history = (char *)s->header + h->history_offset;
 		s->history_size = h->history_size;

@@ -2,7 +2,7 @@
 /*
  * The state that outlives a worker: one memfd, held by the keeper, mapped by
  * keeper and worker. Header, a journal slot per device fd, pressure triggers,
- * and the engine's history.
+ * the texts that readers are in the middle of, and the engine's history.
  *
  * Other versions of both programs read it: fields are only ever appended, parts
  * are found by the offsets and sizes in the header. Where `version` differs, a
@@ -19,6 +19,8 @@
 #define SHARED_VERSION 1
 #define SHARED_SLOTS_MAX 16
 #define SHARED_TRIGGERS 1024
+#define SHARED_ANSWERS 4096
+#define SHARED_TEXT_MAX 65536 /* sparse memory: what is not used costs nothing */
 
 /* The largest write a request carries, and the request with its headers. */
 #define SHARED_MAX_WRITE 16384
@@ -52,6 +54,11 @@ struct shared_header {
 	_Atomic uint32_t instance;  /* of the worker, counted up by each */
 	_Atomic uint64_t heartbeat; /* CLOCK_MONOTONIC in nanoseconds, set by the worker */
 	_Atomic uint32_t lock_byte; /* which byte's lock makes a worker the one that serves */
+	uint32_t answers;
+	uint32_t answer_size;
+	uint64_t answers_offset;
+	uint64_t texts_offset;
+	uint64_t text_size; /* room for the text of one answer */
 };
 
 /* The request that a thread of the worker has taken from its device fd and not yet answered. */
@@ -61,6 +68,15 @@ struct shared_slot {
 	uint32_t reserved;
 	/* struct fuse_in_header first; its length, the first 4 bytes, is 0 when there is none. */
 	_Alignas(8) unsigned char request[SHARED_REQUEST_MAX];
+};
+
+/* What a reader of an open file is in the middle of; its text has a place of its own. */
+struct shared_answer {
+	_Atomic uint64_t handle; /* of the open file, 0: free; stored last */
+	uint64_t used;		 /* when, by a clock of the user's */
+	uint64_t len;		 /* of the text */
+	_Atomic uint32_t kept;	 /* is the text in its place? */
+	uint32_t reserved;
 };
 
 /* A pressure trigger: what it takes to arm it again. */
@@ -80,8 +96,10 @@ struct shared {
 	struct shared_header *header;
 	size_t size;
 	unsigned slots;
-	unsigned triggers; /* 0 where this version cannot read them */
-	void *history;	   /* NULL likewise */
+	unsigned triggers;	       /* 0 where this version cannot read them */
+	void *history;		       /* NULL likewise */
+	struct shared_answer *answers; /* SHARED_ANSWERS of them, NULL likewise */
+	char *texts;		       /* SHARED_TEXT_MAX bytes for each */
 	size_t history_size;
 	int fd; /* not owned */
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "answers.h"
+#include "base/cleanup.h"
 #include "support.h"
 
 static char *text(size_t len, char c)
@@ -19,7 +20,7 @@ static char *text(size_t len, char c)
 
 START_TEST(pieces_until_the_end)
 {
-	struct answers *a = answers_new();
+	struct answers *a = answers_new(NULL);
 	char buf[100];
 	size_t n = 99;
 
@@ -32,10 +33,11 @@ START_TEST(pieces_until_the_end)
 	ck_assert_uint_eq(answers_kept(a), 11);
 	ck_assert(answers_get(a, 1, 8, buf, 100, &n));
 	ck_assert_uint_eq(n, 3);
-	/* The text is gone with its end, and that it ended is still known. */
-	ck_assert_uint_eq(answers_kept(a), 0);
+	/* The text is gone when the end was seen, and where it ended is still known. */
+	ck_assert_uint_eq(answers_kept(a), 11);
 	ck_assert(answers_get(a, 1, 11, buf, 100, &n));
 	ck_assert_uint_eq(n, 0);
+	ck_assert_uint_eq(answers_kept(a), 0);
 	ck_assert(answers_get(a, 1, 1000, buf, 100, &n));
 	ck_assert(!answers_get(a, 1, 3, buf, 100, &n));
 	answers_drop(a, 1);
@@ -47,7 +49,7 @@ END_TEST
 
 START_TEST(what_was_delivered_whole_is_not_kept)
 {
-	struct answers *a = answers_new();
+	struct answers *a = answers_new(NULL);
 	char buf[10];
 	size_t n;
 
@@ -66,7 +68,7 @@ END_TEST
 /* However many are opened and never read on, memory has an end, and texts stay right. */
 START_TEST(bounded)
 {
-	struct answers *a = answers_new();
+	struct answers *a = answers_new(NULL);
 	const size_t big = 1 << 20;
 	char buf[4];
 	size_t n, known = 0;
@@ -89,6 +91,45 @@ START_TEST(bounded)
 	/* The latest is there. */
 	ck_assert(answers_get(a, 100000, 1, buf, 4, &n));
 	answers_free(a);
+}
+END_TEST
+
+/* A worker that ends amid everything, and the one that follows it. */
+START_TEST(the_next_worker_goes_on)
+{
+	AUTO_CLOSE int fd = shared_create("init", 5, 2, 4096);
+	struct shared shared, again;
+	struct answers *a;
+	char buf[20];
+	size_t n;
+
+	ck_assert_int_eq(shared_map(fd, false, &shared), 0);
+	a = answers_new(&shared);
+	answers_put(a, 5, strdup("hello world"), 11, 2);
+	answers_put(a, 6, strdup("known"), 5, 5);
+	answers_put(a, 7, text(SHARED_TEXT_MAX + 1, 'b'), SHARED_TEXT_MAX + 1, 2);
+	answers_put(a, 8, text(SHARED_TEXT_MAX, 'c'), SHARED_TEXT_MAX, 2);
+	answers_free(a);
+	shared_unmap(&shared);
+
+	ck_assert_int_eq(shared_map(fd, false, &again), 0);
+	a = answers_new(&again);
+	ck_assert_uint_eq(answers_kept(a), 11 + SHARED_TEXT_MAX);
+	ck_assert(answers_get(a, 5, 6, buf, 20, &n));
+	ck_assert_uint_eq(n, 5);
+	ck_assert_mem_eq(buf, "world", 5);
+	ck_assert(answers_get(a, 6, 5, buf, 20, &n));
+	ck_assert_uint_eq(n, 0);
+	/* Too long for the state: only its length is known. */
+	ck_assert(!answers_get(a, 7, 2, buf, 20, &n));
+	ck_assert(answers_get(a, 7, SHARED_TEXT_MAX + 1, buf, 20, &n));
+	ck_assert(answers_get(a, 8, SHARED_TEXT_MAX - 3, buf, 20, &n));
+	ck_assert_mem_eq(buf, "ccc", 3);
+	answers_drop(a, 8);
+	answers_drop(a, 5);
+	ck_assert_uint_eq(answers_kept(a), 0);
+	answers_free(a);
+	shared_unmap(&again);
 }
 END_TEST
 
@@ -119,7 +160,7 @@ static void *use(void *arg)
 
 START_TEST(threads)
 {
-	struct answers *a = answers_new();
+	struct answers *a = answers_new(NULL);
 	pthread_t t[4];
 	void *wrong;
 
@@ -138,6 +179,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, pieces_until_the_end);
 	tcase_add_test(tests, what_was_delivered_whole_is_not_kept);
 	tcase_add_test(tests, bounded);
+	tcase_add_test(tests, the_next_worker_goes_on);
 	tcase_add_test(tests, threads);
 }
 
