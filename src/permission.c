@@ -13,7 +13,7 @@
 #include "base/line.h"
 #include "base/number.h"
 
-#define LINK_SIZE 64 /* "user:[4026531837]" */
+#define LINK_SIZE 64		/* "user:[4026531837]" */
 #define CAPABILITY_SYS_ADMIN 21 /* linux/capability.h */
 
 static int proc_text(int procfd, pid_t pid, const char *name, struct text *t)

@@ -24,12 +24,21 @@
 #include "support.h"
 #include "tree.h"
 
-#define MANY 20000 /* pids in a list, ... */
+#define MANY 20000    /* pids in a list, ... */
 #define DIFFERENT 100 /* ... by so many processes */
 #define ADMIN "000001ffffffffff"
 
 /* Callers: the host's root and a user of it, a container, its user, one without a cgroup. */
-enum { INIT = 1, SESSION = 50, BOX = 100, BOX_APP = 101, NESTED = 200, ROOTED = 300, BARE = 400, FAR = 500 };
+enum {
+	INIT = 1,
+	SESSION = 50,
+	BOX = 100,
+	BOX_APP = 101,
+	NESTED = 200,
+	ROOTED = 300,
+	BARE = 400,
+	FAR = 500
+};
 
 static char *machine;
 static struct host host;
@@ -47,8 +56,8 @@ static void process(unsigned pid, const char *nspid, const char *pidns, const ch
 	test_write(machine, path, content);
 	snprintf(path, sizeof path, "proc/%u/status", pid);
 	snprintf(content, sizeof content,
-		 "Name:\tx\nPPid:\t1\nUid:\t%u\t%u\t%u\t%u\nNSpid:\t%s\nCapEff:\t%s\n", uid, uid, uid,
-		 uid, nspid, pid == BARE ? "0" : ADMIN);
+		 "Name:\tx\nPPid:\t1\nUid:\t%u\t%u\t%u\t%u\nNSpid:\t%s\nCapEff:\t%s\n", uid, uid,
+		 uid, uid, nspid, pid == BARE ? "0" : ADMIN);
 	test_write(machine, path, content);
 	snprintf(path, sizeof path, "proc/%u/stat", pid);
 	snprintf(content, sizeof content, "%u (x) S 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9 0\n",
@@ -78,7 +87,7 @@ static void thread(unsigned pid, unsigned tid, const char *nspid, const char *pi
 
 static void hierarchy(const char *name, const char *tasks)
 {
-	static const char *const directories[] = { "", "/box", "/box/app", "/box/app/deep",
+	static const char *const directories[] = { "",	     "/box", "/box/app", "/box/app/deep",
 						   "/other", "/user" };
 	static const char *const files[] = { "cgroup.procs", "memory.max", "cgroup.event_control",
 					     "memory.pressure" };
@@ -240,8 +249,9 @@ START_TEST(test_way)
 	expect_list(&v, "", "cpu,cpuacct/ memory/ unified/");
 	expect_list(&v, "/memory", "box/");
 	expect_list(&v, "/memory/box", "app/ " FILES " tasks");
-	expect_list(&v, "/unified/box/app/deep", "cgroup.event_control cgroup.procs cgroup.threads "
-						 "memory.max memory.pressure");
+	expect_list(&v, "/unified/box/app/deep",
+		    "cgroup.event_control cgroup.procs cgroup.threads "
+		    "memory.max memory.pressure");
 	ck_assert_int_eq(status(&v, "", &st), 0);
 	ck_assert_uint_eq(st.st_mode, S_IFDIR | 0555);
 	ck_assert_uint_eq(st.st_nlink, 5);
@@ -261,10 +271,25 @@ END_TEST
 START_TEST(test_hidden)
 {
 	static const char *const hidden[] = {
-		"/memory/other", "/memory/memory.max", "/memory/other/memory.max", "/memory/tasks",
-		"/memory/bo", "/memory/boxx", "/cpu", "/cpuacct", "/memory/box/../other",
-		"/memory/..", "/memory/.", "/memory/box/.", "/memory/box/./app", "//memory",
-		"/memory/", "/memory//box", "/memory/box/nothing", "/memory/user", "/memory/link",
+		"/memory/other",
+		"/memory/memory.max",
+		"/memory/other/memory.max",
+		"/memory/tasks",
+		"/memory/bo",
+		"/memory/boxx",
+		"/cpu",
+		"/cpuacct",
+		"/memory/box/../other",
+		"/memory/..",
+		"/memory/.",
+		"/memory/box/.",
+		"/memory/box/./app",
+		"//memory",
+		"/memory/",
+		"/memory//box",
+		"/memory/box/nothing",
+		"/memory/user",
+		"/memory/link",
 	};
 	AUTO_VISIT struct visit v = { 0 };
 	char path[4200];
@@ -356,7 +381,7 @@ END_TEST
 
 START_TEST(test_no_cgroup_of_its_own)
 {
-	/* A container that nobody gave a cgroup is not shown everybody else's; an unknown caller neither. */
+	/* Who has no cgroup of its own is not shown the others': containers, unknown callers. */
 	static const pid_t pids[] = { ROOTED, 999, 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
@@ -643,7 +668,8 @@ START_TEST(test_moves)
 	expect_host("mem/box/app/cgroup.procs", "101\n101\n50\n200\n0\n"); /* written over "100" */
 	ck_assert_int_eq(put(&v, "/memory/box/app/cgroup.procs", " 0 \n"), 0);
 	expect_host("mem/box/app/cgroup.procs", "100\n101\n50\n200\n0\n");
-	ck_assert_int_eq(put(&v, "/memory/box/app/tasks", "8\n"), -ESRCH); /* /proc/110 is a thread's */
+	/* A thread, which the fixture's /proc does not have at its top. */
+	ck_assert_int_eq(put(&v, "/memory/box/app/tasks", "8\n"), -ESRCH);
 	ck_assert_int_eq(put(&v, "/memory/box/app/cgroup.procs", "8\n"), -ESRCH);
 	ck_assert_int_eq(put(&v, "/memory/box/app/cgroup.procs", "999"), -ESRCH);
 	ck_assert_int_eq(put(&v, "/unified/box/app/cgroup.procs", "7"), 0);
@@ -665,8 +691,8 @@ END_TEST
 
 START_TEST(test_moves_refused)
 {
-	static const char *const malformed[] = { "", " ", "x", "7x", "7 8", "-1", "99999999999",
-						 "123456789012345678" };
+	static const char *const malformed[] = { "",	" ",  "x",	     "7x",
+						 "7 8", "-1", "99999999999", "123456789012345678" };
 	AUTO_VISIT struct visit v = { 0 };
 
 	visit(&v, BOX);
@@ -809,8 +835,15 @@ static void expect_node(const char *path)
 START_TEST(test_nodes)
 {
 	static const char *const paths[] = {
-		"", "/memory", "/cpu,cpuacct", "/unified", "/memory/box", "/memory/tasks",
-		"/memory/box/memory.max", "/unified/box/app/deep", "/unified/box/app/deep/memory.max",
+		"",
+		"/memory",
+		"/cpu,cpuacct",
+		"/unified",
+		"/memory/box",
+		"/memory/tasks",
+		"/memory/box/memory.max",
+		"/unified/box/app/deep",
+		"/unified/box/app/deep/memory.max",
 	};
 	uint64_t nodes[ARRAY_SIZE(paths)], node;
 	AUTO_TEXT struct text path = { 0 };
@@ -826,7 +859,8 @@ START_TEST(test_nodes)
 	ck_assert_int_eq(cgroup_tree.node(&host, "/nothing", &node), -ENOENT);
 	ck_assert_int_eq(cgroup_tree.node(&host, "//x", &node), -ENOENT);
 	ck_assert_int_lt(cgroup_tree.node(&host, "/memory/../cpu", &node), 0);
-	ck_assert_int_eq(cgroup_tree.node_path(&host, (uint64_t)31 << 57 | 1 << 20, &path), -ENOENT);
+	ck_assert_int_eq(cgroup_tree.node_path(&host, (uint64_t)31 << 57 | 1 << 20, &path),
+			 -ENOENT);
 	ck_assert_int_eq(cgroup_tree.node_path(&host, 1 << 20, &path), -ENOENT);
 	ck_assert_int_eq(cgroup_tree.node_path(&host, nodes[4] | 1, &path), -ENOENT);
 	snprintf(file, sizeof file, "%s/mem/box/memory.max", machine);
@@ -863,6 +897,7 @@ END_TEST
 START_TEST(test_names_have_numbers_of_their_own)
 {
 	/* Every file of v1 and v2 up to kernel 6.18: no two of a directory with the same hash. */
+	/* clang-format off */
 	static const char *const names[] = {
 		"tasks", "notify_on_release", "release_agent", "cgroup.procs",
 		"cgroup.clone_children", "cgroup.sane_behavior", "cgroup.event_control",
@@ -927,6 +962,7 @@ START_TEST(test_names_have_numbers_of_their_own)
 		"misc.events.local", "dmem.capacity", "dmem.current", "dmem.min", "dmem.low",
 		"dmem.max",
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		for (size_t j = 0; j < i; j++)

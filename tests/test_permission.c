@@ -45,7 +45,15 @@ static void process(unsigned pid, const char *link, const char *map, const char 
 	test_write(proc, path, status);
 }
 
-enum { HOST = 10, CONTAINER = 20, NESTED = 30, SELF_MAPPED = 40, BARE = 50, ODD = 60, NAMELESS = 70 };
+enum {
+	HOST = 10,
+	CONTAINER = 20,
+	NESTED = 30,
+	SELF_MAPPED = 40,
+	BARE = 50,
+	ODD = 60,
+	NAMELESS = 70
+};
 
 static void setup(void)
 {
@@ -58,8 +66,8 @@ static void setup(void)
 	process(SELF_MAPPED, "user:[4]", "0 0 1\n", ADMIN);
 	process(BARE, "user:[1]", "0 0 4294967295\n", CHROOT_ONLY);
 	process(ODD, "user:[5]", "0 -1 5\n0 99999999999999999999 1\n0 7\n0 7x 9\n", "xyz");
-	process(NAMELESS, "user:[6]", "0 18446744073709551615 2\n0 4294967290 18446744073709551615\n",
-		"");
+	process(NAMELESS, "user:[6]",
+		"0 18446744073709551615 2\n0 4294967290 18446744073709551615\n", "");
 }
 
 static void teardown(void)

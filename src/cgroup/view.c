@@ -198,8 +198,8 @@ static int view_write(const struct tree_call *call, const char *path, const char
 		return r;
 	if (is_bound_to_writer(place.name))
 		return -EOPNOTSUPP;
-	return procs_is(place.name) ? procs_write(call, &place, data, len) :
-				      file_write(&place, data, len);
+	return procs_is(place.name) ? procs_write(call, &place, data, len)
+				    : file_write(&place, data, len);
 }
 
 /* What a caller sees depends on where it is. */

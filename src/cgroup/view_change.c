@@ -46,18 +46,18 @@ static int give(int dirfd, const struct lxcfs_caller *caller)
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
+	int r;
 
 	if (!dir) {
-		int r = -errno;
-
+		r = -errno;
 		cleanup_close(&fd);
 		return r;
 	}
 	while ((entry = readdir(dir))) {
 		if (strcmp(entry->d_name, "..") == 0)
 			continue;
-		if (fchownat(dirfd, entry->d_name, caller->uid, caller->gid,
-			     AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+		r = fchownat(dirfd, entry->d_name, caller->uid, caller->gid, AT_SYMLINK_NOFOLLOW);
+		if (r < 0 && errno != ENOENT)
 			return -errno;
 	}
 	return 0;
@@ -177,8 +177,7 @@ static int chown_delegated(int dirfd, uid_t uid, gid_t gid)
 					     "cgroup.subtree_control" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (fchownat(dirfd, names[i], uid, gid, AT_SYMLINK_NOFOLLOW) < 0 &&
-		    errno != ENOENT)
+		if (fchownat(dirfd, names[i], uid, gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
 			return -errno;
 	}
 	return 0;

@@ -21,7 +21,7 @@
 #include "cgroup/private.h"
 #include "cgroup/view.h"
 
-#define TREE_NODE 0 /* "/cgroup" itself; no directory has number 0 */
+#define TREE_NODE 0  /* "/cgroup" itself; no directory has number 0 */
 #define SLOT_BITS 20 /* 0: the directory itself; else a file in it */
 #define SLOT_MASK (((uint64_t)1 << SLOT_BITS) - 1)
 #define ID_BITS 37
@@ -208,8 +208,7 @@ static int path_by_search(int dirfd, uint64_t id, unsigned depth, struct text *p
 /* Appends the name of the file in the directory whose hash is the slot. */
 static int file_name(int dirfd, const char *directory, uint64_t slot, struct text *path)
 {
-	int fd = file_open_beneath(dirfd, *directory ? directory + 1 : ".",
-				   O_RDONLY | O_DIRECTORY);
+	int fd = file_open_beneath(dirfd, *directory ? directory + 1 : ".", O_RDONLY | O_DIRECTORY);
 	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 

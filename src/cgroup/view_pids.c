@@ -121,8 +121,8 @@ static pid_t inside_by_status(const struct pid_numbers *numbers, const char *pro
 
 	if (depth < numbers->depth)
 		return 0;
-	if (depth == numbers->depth ? !is_same(numbers, process) :
-				      !is_ancestor(numbers, process, depth - numbers->depth))
+	if (depth == numbers->depth ? !is_same(numbers, process)
+				    : !is_ancestor(numbers, process, depth - numbers->depth))
 		return 0;
 	*ret_outside = pids[0];
 	return pids[numbers->depth - 1];

@@ -51,7 +51,7 @@ const char *place_own(const struct tree_call *call, size_t index)
 
 	if (!path || path[1])
 		return path;
-	/* A container in the root has no cgroup of its own there, and everybody else's is not its. */
+	/* A container in the root has no cgroup of its own there, and others' are not its. */
 	return call->container->own_pidns ? NULL : "";
 }
 
@@ -122,8 +122,8 @@ int place_find(const struct tree_call *call, const char *path, struct place *ret
 	while (r == 0 && *path) {
 		r = component_take(&path, &name);
 		if (r == 0)
-			r = place.hierarchy ? step(call, &place, &name) :
-					      hierarchy_enter(call, &name, &place);
+			r = place.hierarchy ? step(call, &place, &name)
+					    : hierarchy_enter(call, &name, &place);
 	}
 	if (r < 0)
 		return r;

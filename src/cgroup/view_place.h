@@ -15,12 +15,13 @@
 
 struct place {
 	const struct cgroup_hierarchy *hierarchy; /* NULL: the directory of all of them */
-	size_t index; /* of the hierarchy */
-	const char *path; /* what follows the hierarchy's name; borrowed */
-	int fd; /* O_PATH, what the path names; -1 without a hierarchy */
-	int parent; /* O_PATH, the directory it is in; -1: it is the hierarchy's root */
-	char name[NAME_MAX + 1]; /* its name there */
-	struct stat st; /* as the host has it */
+	size_t index;				  /* of the hierarchy */
+	/* What follows the hierarchy's name; borrowed. */
+	const char *path;
+	/* O_PATH, what the path names and the directory it is in; -1: none. */
+	int fd, parent;
+	char name[NAME_MAX + 1]; /* in that directory */
+	struct stat st;		 /* as the host has it */
 	/*
 	 * What is left of the way to the caller's cgroup, "" once there. NULL: the
 	 * caller has no cgroup in this hierarchy.

@@ -130,8 +130,8 @@ static size_t common_length(const char *a, const char *b)
  * cgroup v2 lets a process be moved only by who may write the cgroup.procs of the
  * ancestor that both places have in common (cgroup_procs_write_permission()).
  */
-static int ancestor_check(const struct tree_call *call, const struct place *place,
-			  const char *from, const char *to)
+static int ancestor_check(const struct tree_call *call, const struct place *place, const char *from,
+			  const char *to)
 {
 	size_t len = common_length(from, to);
 	AUTO_TEXT struct text path = { 0 };
@@ -145,8 +145,8 @@ static int ancestor_check(const struct tree_call *call, const struct place *plac
 	fd = file_open_beneath(place->hierarchy->fd, path.data + 1, O_PATH);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return fd < 0 ? fd : -errno;
-	return permission_check(call->host->procfd, call->caller, st.st_mode, st.st_uid,
-				st.st_gid, W_OK);
+	return permission_check(call->host->procfd, call->caller, st.st_mode, st.st_uid, st.st_gid,
+				W_OK);
 }
 
 /* The process has to be in the caller's own cgroup already, or below. */

@@ -13,11 +13,11 @@
 
 /* A pid namespace, and how its numbers are to be had. */
 struct pid_numbers {
-	int procfd; /* the host's /proc; borrowed */
-	int nsfd; /* of the namespace; -1 if it cannot be opened */
-	char link[64]; /* "pid:[4026531836]" */
+	int procfd;	/* the host's /proc; borrowed */
+	int nsfd;	/* of the namespace; -1 if it cannot be opened */
+	char link[64];	/* "pid:[4026531836]" */
 	unsigned depth; /* how many namespaces "NSpid:" counts down to it; 1 is the host's own */
-	bool kernel; /* the kernel translates, since 6.11; otherwise "NSpid:" is read */
+	bool kernel;	/* the kernel translates, since 6.11; otherwise "NSpid:" is read */
 };
 
 #define PID_NUMBERS_NONE ((struct pid_numbers){ .procfd = -1, .nsfd = -1 })

@@ -57,7 +57,7 @@ fails() {
 container_start() {
 	local file outer
 	mkdir "$real" "$real/box" "$real/other" || return 1
-	for file in "$real/box" "$real"/box/{tasks,cgroup.procs,cgroup.threads,cgroup.subtree_control}; do
+	for file in "$real"/box/{.,tasks,cgroup.procs,cgroup.threads,cgroup.subtree_control}; do
 		[ ! -e "$file" ] || chown "$base:$base" "$file" || return 1
 	done
 	exec_from "$real/box" unshare -U -p -f --kill-child sleep infinity &
@@ -147,7 +147,7 @@ refuses_moves() {
 	rm -f "$dir/other"
 	fails 'No such process' 'env echo 99999 >$view/sub/cgroup.procs' &&
 		fails 'Invalid argument' 'env echo x >$view/sub/cgroup.procs' &&
-		fails 'ermission denied' 'env echo 1 >$view/sub/cgroup.procs' || return 1 # of the host's root
+		fails 'ermission denied' 'env echo 1 >$view/sub/cgroup.procs' || return 1 # the host's
 	# In its pid namespace and of its uid, but in a cgroup that is not its own.
 	exec_from "$real/other" nsenter -t "$init" -U -p -S 0 -G 0 sh -c 'echo $$; exec sleep 100' \
 		>"$dir/other" &
@@ -176,19 +176,30 @@ removes_cgroups() {
 		fails 'ermission denied' 'rmdir $view'
 }
 
-# The host's root in a container that took CAP_SYS_ADMIN from it; also with all of it back in a
-# user namespace of its own.
+# A privileged container: its root is the host's, and has all of its capabilities.
+privileged_root() {
+	from "$real/other" unshare -p -f sh -c "echo $value >\$0" \
+		"$mnt/cgroup/$name/$top/other/$limit" &&
+		[ "$(cat "$real/other/$limit")" = "$value" ] &&
+		from "$real/other" unshare -p -f sh -c "cd $mnt/cgroup/$name/$top/other &&
+			mkdir sub && echo 0 >sub/cgroup.procs && grep -qx 1 sub/cgroup.procs &&
+			! cat ../box/cgroup.procs" && rmdir "$real/other/sub"
+}
+
+# The host's root in a container that took CAP_SYS_ADMIN from it; also with all of it
+# back in a user namespace of its own.
 bare_root() {
-	local before
+	local before less=$((value / 2))
 	before=$(cat "$real/other/$limit")
 	from "$real/other" unshare -p -f setpriv --bounding-set -sys_admin \
-		sh -c 'cat "$1" && ! echo '"$value"' >"$1"' sh "$mnt/cgroup/$name/$top/other/$limit" &&
+		sh -c 'cat "$1" && ! echo '"$less"' >"$1"' sh "$mnt/cgroup/$name/$top/other/$limit" &&
 		from "$real/other" unshare -p -f unshare -U -r \
-			sh -c '! echo '"$value"' >"$1"' sh "$mnt/cgroup/$name/$top/other/$limit" &&
+			sh -c '! echo '"$less"' >"$1"' sh "$mnt/cgroup/$name/$top/other/$limit" &&
 		[ "$(cat "$real/other/$limit")" = "$before" ]
 }
 
-# A directory and a file that were opened before the worker died are found again by their numbers.
+# A directory and a file that were opened before the worker died are found again by
+# their numbers.
 survives() (
 	local old
 	old=$(worker)
@@ -221,11 +232,13 @@ hierarchy() {
 	check "$name: writes nothing that is not its own" refuses_writes
 	check "$name: changes owner and mode of what is its own" changes_owner
 	check "$name: removes its cgroup" removes_cgroups
+	check "$name: root of a privileged container changes what is its own" privileged_root
 	check "$name: the host's root without CAP_SYS_ADMIN changes nothing" bare_root
 	check "$name: open files and directories outlive the worker" survives
 }
 
 check "lxcfs starts" start
+[ "$failed" -eq 0 ] || finish
 v1=$(findmnt -rn -t cgroup -o TARGET -O memory | head -n 1)
 v2=$(findmnt -rn -t cgroup2 -o TARGET | head -n 1)
 [ -z "$v1" ] || hierarchy memory "$v1" memory.limit_in_bytes 67108864
