@@ -23,6 +23,7 @@
 #include "host.h"
 #include "load.h"
 #include "permission.h"
+#include "personality.h"
 #include "tree.h"
 #include "view.h"
 
@@ -277,6 +278,10 @@ static int call_render(struct lxcfs *engine, const struct call *call, const char
 	const struct view *view = view_here(engine, path, NULL);
 
 	if (view && view->render) {
+		AUTO_PERSONALITY int before = PERSONALITY_KEPT;
+
+		if (PERSONALITY_MATTERS && view->needs & NEED_HOST_CPUINFO)
+			before = personality_adopt(engine->host.procfd, call->tree_call.caller->pid);
 		if (call->tree_call.container && engine->load && view->needs & NEED_LOADAVG)
 			load_want(engine->load, call->tree_call.container);
 		return view_render(engine, view, call->tree_call.container, why, text);

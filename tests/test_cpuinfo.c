@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* cpuinfo: every architecture's text without the CPUs that are not the container's. */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "personality.h"
 #include "support.h"
 #include "view.h"
 
@@ -145,6 +150,53 @@ START_TEST(any_cut_of_a_text_is_survived)
 }
 END_TEST
 
+static int personality_now(void)
+{
+	return personality(0xffffffff);
+}
+
+/* A process that was started with `setarch linux32`, until its pipe is closed. */
+static pid_t linux32_start(int end[2])
+{
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(end), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(end[1]);
+		personality(PER_LINUX32);
+		/* says that it did, then waits for its end */
+		kill(getpid(), SIGSTOP);
+		_exit(read(end[0], &byte, 1) != 0);
+	}
+	ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
+	kill(pid, SIGCONT);
+	close(end[0]);
+	return pid;
+}
+
+START_TEST(the_callers_personality_is_taken_on_and_given_back)
+{
+	AUTO_CLOSE int procfd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int own = personality_now(), end[2];
+	pid_t pid = linux32_start(end);
+	{
+		AUTO_PERSONALITY int before = personality_adopt(procfd, pid);
+
+		ck_assert_int_eq(before, own);
+		ck_assert_int_eq(personality_now(), PER_LINUX32);
+	}
+	ck_assert_int_eq(personality_now(), own);
+	ck_assert_int_eq(personality_adopt(procfd, getpid()), PERSONALITY_KEPT);
+	ck_assert_int_eq(personality_adopt(procfd, 0), PERSONALITY_KEPT);
+	close(end[1]);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(personality_adopt(procfd, pid), PERSONALITY_KEPT);
+	ck_assert_int_eq(personality_now(), own);
+}
+END_TEST
+
 static const struct {
 	const char *host, *caller;
 	unsigned flags;
@@ -179,6 +231,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, powerpc_keeps_the_machine_behind);
 	tcase_add_test(tests, s390x);
 	tcase_add_test(tests, any_cut_of_a_text_is_survived);
+	tcase_add_test(tests, the_callers_personality_is_taken_on_and_given_back);
 	tcase_add_loop_test(tests, real_machines, 0, ARRAY_SIZE(machines));
 }
 
