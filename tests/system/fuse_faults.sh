@@ -19,16 +19,18 @@ log_names_request() {
 # Readers of other files, while the one file crashes worker after worker.
 others_are_served() {
 	local pids=() pid status=0
-	for _ in 1 2 3; do
-		"$dir/reader" "$mnt/proc/meminfo" "$mnt/proc/cpuinfo" >"$dir/result" 2>&1 &
+	for i in 1 2 3; do
+		"$dir/reader" "$mnt/proc/meminfo" "$mnt/proc/cpuinfo" >"$dir/result$i" 2>&1 &
 		pids+=($!)
 	done
+	all_started() { [ "$(cat "$dir"/result* | grep -c started)" -eq 3 ]; }
+	wait_for all_started || return 1
 	timeout 60 cat "$mnt/proc/swaps" 2>/dev/null && status=1
 	kill -TERM "${pids[@]}"
 	for pid in "${pids[@]}"; do
 		wait "$pid" || status=1
 	done
-	cat "$dir/result"
+	cat "$dir"/result*
 	return $status
 }
 

@@ -22,6 +22,8 @@ start_readers() {
 	done
 	"$dir/reader" -e "meminfo:$total" "$dir/bound/meminfo" >"$dir/result4" 2>>"$dir/seen" &
 	readers+=($!)
+	all_started() { [ "$(cat "$dir"/result* | grep -c started)" -eq 4 ]; }
+	wait_for all_started
 }
 
 no_reader_hangs() {
@@ -90,12 +92,12 @@ refuses() {
 
 sum_up() {
 	awk -v kills=$kills -v keepers=$keeper_kills -v upgrades=$upgrades '
-		{ ops += $2; failed += $4; wrong += $6; if ($8 > longest) longest = $8 }
+		/^ops/ { n++; ops += $2; failed += $4; wrong += $6; if ($8 > longest) longest = $8 }
 		END {
 			printf "# %d kills of the worker, %d of the keeper, %d upgrades: %d " \
 				"verified operations, failed %d, wrong %d, longest stall %.1f ms\n",
 				kills, keepers, upgrades, ops, failed, wrong, longest / 1000
-			exit failed + wrong > 0 || NR != 4 || ops == 0
+			exit failed + wrong > 0 || n != 4 || ops == 0
 		}' "$dir"/result*
 }
 
