@@ -174,18 +174,24 @@ milliseconds() {
 	echo $(($(date +%s%N) / 1000000))
 }
 
-# The mean of 20 runs, each in a fresh mount namespace as at a start.
-time_hook() {
-	local root=$dir/timed begin
-	mkdir -p "$root"/{proc,sys,var/lib/lxcfs}
-	mount -t proc proc "$root/proc" && mount -t sysfs sysfs "$root/sys" || return 1
+# The mean of 20 runs in milliseconds, each in a fresh mount namespace as at a start.
+mean() { # COMMAND
+	local begin
 	begin=$(milliseconds)
 	for _ in {1..20}; do
-		unshare -m env LXC_ROOTFS_MOUNT="$root" LXC_CGNS_AWARE=1 /usr/share/lxcfs/lxc.mount.hook
+		unshare -m env LXC_ROOTFS_MOUNT="$dir/timed" LXC_CGNS_AWARE=1 "$1"
 	done
-	took=$((($(milliseconds) - begin) / 20))
-	umount "$root/proc" "$root/sys"
-	[ "$took" -lt 100 ]
+	echo $((($(milliseconds) - begin) / 20))
+}
+
+# Measured in processes that do nothing, as the guest is many times slower than its host.
+time_hook() {
+	mkdir -p "$dir"/timed/{proc,sys,var/lib/lxcfs}
+	mount -t proc proc "$dir/timed/proc" && mount -t sysfs sysfs "$dir/timed/sys" || return 1
+	nothing=$(mean true)
+	took=$(mean /usr/share/lxcfs/lxc.mount.hook)
+	umount "$dir/timed/proc" "$dir/timed/sys"
+	[ "$took" -lt $((10 * nothing + 10)) ]
 }
 
 # --- the tests ---------------------------------------------------------------
@@ -232,12 +238,14 @@ check "it reads its own limit" reads_limit "$id.p" $((96 << 20))
 check "it stops" stop "$id.p"
 
 # Nested: the outer container is limited less than the inner one, whose hook binds what it
-# finds in the outer's /var/lib/lxcfs. The outer mounts its cgroups itself, as an init would.
+# finds in the outer's /var/lib/lxcfs. The outer does what an init would: mounts its cgroups and,
+# as v2 gives controllers only to cgroups whose parent has no process, leaves the topmost.
 # shellcheck disable=SC2016 # expands inside
 mount_cgroups='
 	mount -t tmpfs tmpfs /sys/fs/cgroup
 	if [ -n "$UNIFIED" ]; then
 		mount -t cgroup2 cgroup2 /sys/fs/cgroup
+		mkdir /sys/fs/cgroup/init
 	else
 		while IFS=: read -r _ controllers _; do
 			[ -n "$controllers" ] || continue
@@ -245,6 +253,11 @@ mount_cgroups='
 			mount -t cgroup -o "$controllers" cgroup "/sys/fs/cgroup/${controllers#name=}"
 		done </proc/self/cgroup
 	fi'
+# shellcheck disable=SC2016 # expands inside
+leave_top='
+	[ ! -d /sys/fs/cgroup/init ] || while read -r process; do
+		echo "$process" >/sys/fs/cgroup/init/cgroup.procs
+	done </sys/fs/cgroup/cgroup.procs'
 root_of "$dir/$id.o"
 root_of "$dir/$id.o/inner"
 {
@@ -258,7 +271,7 @@ check "it reads its own limit" reads_limit "$id.o" $((128 << 20))
 unified=$(is_unified && echo yes)
 check "its cgroups can be mounted" attach "$id.o" "UNIFIED=$unified; $mount_cgroups"
 check "a container starts inside it" attach "$id.o" \
-	"lxc-start -n $id.n -f /inner.conf -o /inner.log -l DEBUG || { tail -n 20 /inner.log; false; }"
+	"$leave_top; lxc-start -n $id.n -f /inner.conf -o /inner.log -l DEBUG || { tail -n 20 /inner.log; false; }"
 inner_limit() {
 	[ "$(attach "$id.o" "lxc-attach -n $id.n -- sed -n 's/^MemTotal: *//p' /proc/meminfo")" = \
 		"$((48 << 10)) kB" ]
@@ -271,8 +284,8 @@ check "and whose hook had nothing to say" inner_nothing
 check "it stops" attach "$id.o" "lxc-stop -k -n $id.n"
 check "the outer one stops" stop "$id.o"
 
-took=
-check "the hook takes less than 100 ms" time_hook
-echo "# the hook, with a mount namespace and its process, took $took ms"
+nothing='' took=''
+check "the hook takes no longer than ten processes that do nothing" time_hook
+echo "# the hook, with its process and mount namespace: $took ms; true: $nothing ms"
 check "no cgroup is left" await remove_cgroups
 exit $failed
