@@ -131,8 +131,8 @@ static int busy_of_host(const struct host *host, struct snapshot *s, struct busy
 	return 0;
 }
 
-static int busy_fill(const struct host *host, const struct cgroup_cputime *time,
-		     struct snapshot *s, struct busy *busy)
+static int busy_fill(const struct host *host, const struct cgroup_cputime *time, struct snapshot *s,
+		     struct busy *busy)
 {
 	size_t count = 0;
 

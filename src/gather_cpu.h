@@ -13,5 +13,4 @@ int gather_cpus(const struct host *host, const struct container *container, unsi
 
 /* Fills cpu_times and cpu_total; after gather_cpus() and with now and start known. */
 int gather_cpu_times(const struct host *host, struct history *history,
-		     const struct container *container, struct origins *why,
-		     struct snapshot *ret);
+		     const struct container *container, struct origins *why, struct snapshot *ret);

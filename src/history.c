@@ -36,7 +36,7 @@ struct header {
 	uint64_t version;
 	uint64_t size; /* of the whole memory */
 	uint64_t buckets;
-	uint64_t cpus; /* that a record has room for */
+	uint64_t cpus;	     /* that a record has room for */
 	uint64_t generation; /* tells this directory from older bytes */
 	pthread_mutex_t lock[LOCKS];
 };
@@ -60,12 +60,12 @@ struct cpu_entry {
 
 struct record {
 	uint64_t id;
-	uint64_t now, user, system; /* the last moment, as struct history_cpu has it */
+	uint64_t now, user, system;	 /* the last moment, as struct history_cpu has it */
 	uint64_t owed_user, owed_system; /* used, but there was no room to show it yet */
 	struct cpu_times total;
 	uint64_t last_pid;
 	struct history_load load;
-	uint64_t count; /* of the entries below, 0: no CPU time was asked for yet */
+	uint64_t count;		/* of the entries below, 0: no CPU time was asked for yet */
 	struct cpu_entry cpu[]; /* every CPU ever shown, ascending */
 };
 
@@ -223,8 +223,8 @@ static uint64_t mix(uint64_t id)
 
 static uint64_t way_make(const struct history *h, uint64_t id, unsigned copy)
 {
-	return h->generation << WAY_GENERATION_SHIFT |
-	       (mix(id) >> 48 & 0xffff) << WAY_TAG_SHIFT | copy;
+	return h->generation << WAY_GENERATION_SHIFT | (mix(id) >> 48 & 0xffff) << WAY_TAG_SHIFT |
+	       copy;
 }
 
 static struct record *record_at(const struct history *h, size_t slot, unsigned copy)
@@ -320,8 +320,7 @@ static struct record *place_edit(struct place *p)
 		copy = 1;
 	edit = record_at(p->history, p->slot, copy);
 	if (p->record)
-		memcpy(edit, p->record,
-		       sizeof *edit + p->record->count * sizeof edit->cpu[0]);
+		memcpy(edit, p->record, sizeof *edit + p->record->count * sizeof edit->cpu[0]);
 	else
 		*edit = (struct record){ .id = p->id };
 	return edit;
@@ -341,7 +340,7 @@ static uint64_t busy_of(const struct history_cpu *now, uint64_t cpu)
 	return cpu < now->busy_count ? now->busy[cpu] : 0;
 }
 
-#define each_shown(e, r, now)                                                      \
+#define each_shown(e, r, now)                                                    \
 	for (struct cpu_entry *e = (r)->cpu; (e) < (r)->cpu + (r)->count; (e)++) \
 		if (cpulist_has((now)->cpus, (e)->number))
 
@@ -394,10 +393,10 @@ static size_t record_admit(struct record *r, size_t room, const struct history_c
  */
 struct spread {
 	uint64_t used, room; /* used <= room */
-	uint64_t weight; /* of all CPUs together; 0: evenly */
+	uint64_t weight;     /* of all CPUs together; 0: evenly */
 	size_t count;
 	uint64_t excess, room_left; /* second round */
-	uint64_t user, left; /* what of `used` was spent in user mode, of what is still to be given */
+	uint64_t left, user;	    /* still to be given, and what of it was spent in user mode */
 };
 
 /* The i-th of `count` parts of a total, whose sum is the total. */
@@ -413,8 +412,8 @@ static uint64_t spread_room(const struct spread *s, size_t i)
 
 static uint64_t spread_first(const struct spread *s, size_t i, uint64_t weight)
 {
-	uint64_t want = s->weight ? number_scale(s->used, weight, s->weight) :
-				    even_part(s->used, i, s->count);
+	uint64_t want = s->weight ? number_scale(s->used, weight, s->weight)
+				  : even_part(s->used, i, s->count);
 
 	return number_min(want, spread_room(s, i));
 }
@@ -512,10 +511,10 @@ static void record_first(struct record *r, const struct history_cpu *now, size_t
  */
 static uint64_t counter_gain(uint64_t *last, uint64_t now)
 {
-	uint64_t gain = now > *last		     ? now - *last :
-			*last - now > SECOND_US ? now :
-						     0;
+	uint64_t gain = now - *last;
 
+	if (now < *last)
+		gain = *last - now > SECOND_US ? now : 0;
 	if (gain)
 		*last = now;
 	return gain;
@@ -555,9 +554,8 @@ static void record_show(const struct record *r, const struct history_cpu *now,
 	cpulist_each(cpu, now->cpus) {
 		while (at < r->count && r->cpu[at].number < cpu)
 			at++;
-		ret_cpus[i++] = at < r->count && r->cpu[at].number == cpu ?
-					r->cpu[at].shown :
-					(struct cpu_times){ 0 };
+		ret_cpus[i++] = at < r->count && r->cpu[at].number == cpu ? r->cpu[at].shown
+									  : (struct cpu_times){ 0 };
 	}
 	*ret_total = r->total;
 }

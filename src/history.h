@@ -15,7 +15,7 @@
 
 struct history;
 
-/* Bytes for a host with this many CPUs. The memory is sparse: a container's place is touched when used. */
+/* Bytes for a host with this many CPUs; sparse, a container's place is touched when used. */
 size_t history_size(unsigned cpus);
 
 /*
@@ -28,11 +28,11 @@ void history_close(struct history *history);
 
 /* CPU time of a container at one moment; all in microseconds. */
 struct history_cpu {
-	uint64_t now, start; /* since the host's boot */
-	uint64_t user, system; /* used by the whole container, ever growing */
+	uint64_t now, start;	    /* since the host's boot */
+	uint64_t user, system;	    /* used by the whole container, ever growing */
 	const struct cpulist *cpus; /* the shown CPUs */
-	size_t count; /* how many these are */
-	uint64_t capacity; /* time that all shown CPUs together gain in one second: at most count seconds */
+	size_t count;		    /* how many these are */
+	uint64_t capacity;	    /* time that all these gain in a second: at most count s */
 	/*
 	 * How busy each CPU of the host was so far, by CPU number, in any unit: tells on which
 	 * of them the container's time was spent. Where the kernel tells the container's own
@@ -59,8 +59,7 @@ uint64_t history_last_pid(struct history *history, uint64_t container, uint64_t 
 /* Load averages, 11-bit fixed point as in the kernel's include/linux/sched/loadavg.h. */
 struct history_load {
 	uint64_t average[3]; /* 1, 5, 15 minutes */
-	uint64_t sampled; /* when, microseconds since the host's boot; 0: never */
+	uint64_t sampled;    /* when, microseconds since the host's boot; 0: never */
 };
 void history_load_get(struct history *history, uint64_t container, struct history_load *ret);
-void history_load_set(struct history *history, uint64_t container,
-		      const struct history_load *load);
+void history_load_set(struct history *history, uint64_t container, const struct history_load *load);

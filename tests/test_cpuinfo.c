@@ -26,9 +26,9 @@ static void check(const char *cpus, const char *host, const char *expected)
 	ck_assert_str_eq(text_str(&t), expected);
 }
 
-#define X86(cpu, package, siblings, core, cores)                                        \
-	"processor\t: " #cpu "\nmodel name\t: AMD EPYC\nphysical id\t: " #package       \
-	"\nsiblings\t: " #siblings "\ncore id\t\t: " #core "\ncpu cores\t: " #cores     \
+#define X86(cpu, package, siblings, core, cores)                                    \
+	"processor\t: " #cpu "\nmodel name\t: AMD EPYC\nphysical id\t: " #package   \
+	"\nsiblings\t: " #siblings "\ncore id\t\t: " #core "\ncpu cores\t: " #cores \
 	"\nflags\t\t: fpu siblings cpu cores\npower management:\n\n"
 
 /* Two packages of two cores of two threads; 0 and 4, 2 and 6 share a core in package 0. */
@@ -90,7 +90,8 @@ START_TEST(mips_and_loongarch_keep_the_machine_before)
 	check("1",
 	      "system type\t\t: generic-loongson-machine\n\nprocessor\t\t: 0\npackage\t\t\t: 0\n\n"
 	      "processor\t\t: 1\npackage\t\t\t: 0\n\n",
-	      "system type\t\t: generic-loongson-machine\n\nprocessor\t\t: 1\npackage\t\t\t: 0\n\n");
+	      "system type\t\t: generic-loongson-machine\n\nprocessor\t\t: 1\npackage\t\t\t: "
+	      "0\n\n");
 }
 END_TEST
 

@@ -28,11 +28,12 @@ static void setup(void)
 {
 	machine = test_directory();
 	test_write(machine, "proc/mounts", "cgroup2 /cg cgroup2 rw 0 0\n");
-	test_write(machine, "proc/stat", "cpu  6 0 0 0 0 0 0 0 0 0\n"
-					 "cpu0 10 0 0 100 0 0 0 0 0 0\n"
-					 "cpu1 10 0 0 100 0 0 0 0 0 0\n"
-					 "cpu3 10 0 0 100 0 0 0 0 0 0\n"
-					 "intr 5\n");
+	test_write(machine, "proc/stat",
+		   "cpu  6 0 0 0 0 0 0 0 0 0\n"
+		   "cpu0 10 0 0 100 0 0 0 0 0 0\n"
+		   "cpu1 10 0 0 100 0 0 0 0 0 0\n"
+		   "cpu3 10 0 0 100 0 0 0 0 0 0\n"
+		   "intr 5\n");
 	test_write(machine, "sys/devices/system/cpu/online", "0-1,3\n");
 	test_write(machine, "cg/cgroup.controllers", "cpuset cpu\n");
 	test_write(machine, "cg/c/cpuset.cpus.effective", "1-3\n");
@@ -85,9 +86,9 @@ START_TEST(the_quota_counts_only_where_asked_for)
 	static const struct {
 		const char *max, *cpus;
 	} quotas[] = {
-		{ "max 100000\n", "1,3" },     { "1000 100000\n", "1" },
-		{ "100000 100000\n", "1" },    { "100001 100000\n", "1,3" },
-		{ "900000 100000\n", "1,3" },  { "18446744073709551614 1\n", "1,3" },
+		{ "max 100000\n", "1,3" },    { "1000 100000\n", "1" },
+		{ "100000 100000\n", "1" },   { "100001 100000\n", "1,3" },
+		{ "900000 100000\n", "1,3" }, { "18446744073709551614 1\n", "1,3" },
 		{ "broken\n", "1,3" },
 	};
 
@@ -153,10 +154,11 @@ START_TEST(time_is_spread_as_the_hosts_cpus_are_busy)
 	ck_assert_uint_eq(first.cpu_total.system, S);
 	ck_assert_uint_eq(first.cpu_total.idle, 17 * S);
 	ck_assert_uint_eq(first.cpu_times[0].user, S);
-	test_write(machine, "proc/stat", "cpu  6 0 0 0 0 0 0 0 0 0\n"
-					 "cpu0 90 0 0 100 0 0 0 0 0 0\n"
-					 "cpu1 10 0 0 900 99 0 0 9 0 0\n"
-					 "cpu3 20 1 1 100 0 1 1 0 0 0\n");
+	test_write(machine, "proc/stat",
+		   "cpu  6 0 0 0 0 0 0 0 0 0\n"
+		   "cpu0 90 0 0 100 0 0 0 0 0 0\n"
+		   "cpu1 10 0 0 900 99 0 0 9 0 0\n"
+		   "cpu3 20 1 1 100 0 1 1 0 0 0\n");
 	test_write(machine, "cg/c/cpu.stat", "user_usec 2500000\nsystem_usec 1000000\n");
 	later = times_at(11 * S, 0);
 	ck_assert_uint_eq(later.cpu_times[0].user, S);

@@ -20,9 +20,9 @@
 #define CPUS 8
 
 /* ck_assert() writes a file each time: too slow for what is checked a million times. */
-#define must(condition)                                       \
-	do {                                                  \
-		if (!(condition))                             \
+#define must(condition)                                      \
+	do {                                                 \
+		if (!(condition))                            \
 			ck_abort_msg("not so: " #condition); \
 	} while (0)
 
@@ -108,7 +108,7 @@ START_TEST(first_answer_is_exact_where_the_kernel_tells_per_cpu)
 }
 END_TEST
 
-/* A container older than its init, or whose quota was lowered, has used more than its age allows. */
+/* A container older than its init, or with a lowered quota, used more than its age allows. */
 START_TEST(first_answer_never_has_negative_idle)
 {
 	struct history *h = history_new(NULL, 0, 1);

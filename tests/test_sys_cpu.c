@@ -107,7 +107,10 @@ static int note_name(void *arg, const char *name, mode_t type)
 
 	text_putc(&names->text, ' ');
 	text_puts(&names->text, name);
-	text_putc(&names->text, S_ISDIR(type) ? '/' : S_ISLNK(type) ? '@' : S_ISREG(type) ? '.' : '?');
+	text_putc(&names->text, S_ISDIR(type)	? '/'
+				: S_ISLNK(type) ? '@'
+				: S_ISREG(type) ? '.'
+						: '?');
 	return --names->stop_after == 0 ? 99 : 0;
 }
 
@@ -162,12 +165,29 @@ END_TEST
 START_TEST(no_name_leads_to_a_hidden_cpu)
 {
 	static const char *const paths[] = {
-		"/cpu0",	 "/cpu0/",	    "/cpu0/topology/core_id", "/cpu00",
-		"/cpu01",	 "/cpu1/../cpu0",   "/cpu1/../cpu0/uevent",   "/./cpu0",
-		"//cpu0",	 "/cpu1/",	    "/../cpu/cpu0",	      "/cpu+0",
-		"/cpu0x",	 "/cpu18446744073709551616", "/cpu 0",	      "/cpufreq/policy2",
-		"/cpufreq/policy2/related_cpus", "cpu1", "/cpu1/subsystem/x", "/CPU0",
-		"/smt/../cpu0/uevent", "/cpufreq/policy02", "/pipe",
+		"/cpu0",
+		"/cpu0/",
+		"/cpu0/topology/core_id",
+		"/cpu00",
+		"/cpu01",
+		"/cpu1/../cpu0",
+		"/cpu1/../cpu0/uevent",
+		"/./cpu0",
+		"//cpu0",
+		"/cpu1/",
+		"/../cpu/cpu0",
+		"/cpu+0",
+		"/cpu0x",
+		"/cpu18446744073709551616",
+		"/cpu 0",
+		"/cpufreq/policy2",
+		"/cpufreq/policy2/related_cpus",
+		"cpu1",
+		"/cpu1/subsystem/x",
+		"/CPU0",
+		"/smt/../cpu0/uevent",
+		"/cpufreq/policy02",
+		"/pipe",
 	};
 	AUTO_TEXT struct text text = { 0 };
 	struct names names = { 0 };

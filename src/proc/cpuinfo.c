@@ -62,8 +62,8 @@ struct walk {
 	const char *cursor;
 	const struct cpulist *cpus;
 	struct line line;
-	bool begins; /* the line is a CPU's first */
-	bool in_cpu; /* it is a CPU's */
+	bool begins;  /* the line is a CPU's first */
+	bool in_cpu;  /* it is a CPU's */
 	bool visible; /* it is no hidden CPU's */
 };
 

@@ -18,8 +18,8 @@ static void print_seconds(struct text *text, uint64_t us)
 void uptime_render(const struct snapshot *s, struct text *text)
 {
 	uint64_t cpus = number_max(s->cpu_count, 1);
-	uint64_t idle = s->have & NEED_CPU_TIMES ? s->cpu_total.idle :
-						   number_scale(s->uptime, cpus, 1);
+	uint64_t idle = s->have & NEED_CPU_TIMES ? s->cpu_total.idle
+						 : number_scale(s->uptime, cpus, 1);
 
 	print_seconds(text, s->uptime);
 	text_putc(text, ' ');

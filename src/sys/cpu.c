@@ -56,10 +56,10 @@ void cpu_isolated_render(const struct snapshot *s, struct text *text)
 static int visible_cpus(const struct tree_call *call, struct cpulist *ret)
 {
 	struct snapshot snapshot = { 0 };
-	int r = call->container ? gather_cpus(call->host, call->container, call->flags, NULL,
-					      &snapshot) :
-				  -ENODATA;
+	int r = -ENODATA;
 
+	if (call->container)
+		r = gather_cpus(call->host, call->container, call->flags, NULL, &snapshot);
 	if (r == -ENODATA)
 		memset(ret, 0xff, sizeof *ret);
 	else if (r == 0)
@@ -168,8 +168,9 @@ static int open_visible(const struct tree_call *call, const char *path, const st
 
 	if (r < 0)
 		return r;
-	return path_hidden(call->host, path, cpus) ? -ENOENT :
-						     file_open_beneath(call->host->rootfd, name, flags);
+	if (path_hidden(call->host, path, cpus))
+		return -ENOENT;
+	return file_open_beneath(call->host->rootfd, name, flags);
 }
 
 /* Type, mode and owner are the host's; nothing else there is would be of use to anyone. */
@@ -258,7 +259,8 @@ static int cpu_list(const struct tree_call *call, const char *path,
 		mode_t type = entry_type(dirfd(dir), entry);
 		char child[PATH_MAX];
 
-		if (!type || snprintf(child, sizeof child, "%s/%s", path, entry->d_name) >= PATH_MAX)
+		if (!type ||
+		    snprintf(child, sizeof child, "%s/%s", path, entry->d_name) >= PATH_MAX)
 			continue;
 		if (!path_hidden(call->host, child, &cpus))
 			r = each(arg, entry->d_name, type);
@@ -315,7 +317,7 @@ static size_t count_digits(const char *s)
 	return digits;
 }
 
-/* Takes the CPUs that are not the container's out of a file's text; other texts stay as they are. */
+/* Takes others' CPUs out of a file's text; a text in no known notation stays as it is. */
 static void filter(enum notation notation, const struct cpulist *cpus, struct text *text)
 {
 	size_t digits = number_min(count_digits(text_str(text)), CPULIST_MAX / 4);
