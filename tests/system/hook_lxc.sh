@@ -239,13 +239,14 @@ check "it stops" stop "$id.p"
 
 # Nested: the outer container is limited less than the inner one, whose hook binds what it
 # finds in the outer's /var/lib/lxcfs. The outer does what an init would: mounts its cgroups and,
-# as v2 gives controllers only to cgroups whose parent has no process, leaves the topmost.
+# as v2 gives controllers only to cgroups whose parent has no process, leaves the topmost for
+# the one that liblxc knows to be an init's.
 # shellcheck disable=SC2016 # expands inside
 mount_cgroups='
 	mount -t tmpfs tmpfs /sys/fs/cgroup
 	if [ -n "$UNIFIED" ]; then
 		mount -t cgroup2 cgroup2 /sys/fs/cgroup
-		mkdir /sys/fs/cgroup/init
+		mkdir /sys/fs/cgroup/init.scope
 	else
 		while IFS=: read -r _ controllers _; do
 			[ -n "$controllers" ] || continue
@@ -255,8 +256,8 @@ mount_cgroups='
 	fi'
 # shellcheck disable=SC2016 # expands inside
 leave_top='
-	[ ! -d /sys/fs/cgroup/init ] || while read -r process; do
-		echo "$process" >/sys/fs/cgroup/init/cgroup.procs
+	[ ! -d /sys/fs/cgroup/init.scope ] || while read -r process; do
+		echo "$process" >/sys/fs/cgroup/init.scope/cgroup.procs
 	done </sys/fs/cgroup/cgroup.procs'
 root_of "$dir/$id.o"
 root_of "$dir/$id.o/inner"
