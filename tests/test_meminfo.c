@@ -87,6 +87,27 @@ START_TEST(lines_keep_the_kernels_shape)
 }
 END_TEST
 
+/* As wide as the kernel's, and two words still where label and number fill the line. */
+START_TEST(large_numbers_keep_a_blank)
+{
+	AUTO_SNAPSHOT struct snapshot s = { 0 };
+	AUTO_TEXT struct text text = { 0 };
+
+	snapshot_fill(&s);
+	test_host_file(&s, HOST_MEMINFO,
+		       "MemTotal:       4294967296 kB\nInactive(anon):  1000000 kB\n"
+		       "ShmemHugePages:        0 kB\nA_much_longer_label:   1 kB\n");
+	s.memory.limit = (uint64_t)1234567890 * 1024;
+	s.memory.inactive_anon = (uint64_t)1234567890 * 1024;
+	s.memory.shmem_thp = (uint64_t)123456789 * 1024;
+	meminfo_render(&s, &text);
+	ck_assert_str_eq(text_str(&text), "MemTotal:       1234567890 kB\n"
+					  "Inactive(anon): 1234567890 kB\n"
+					  "ShmemHugePages: 123456789 kB\n"
+					  "A_much_longer_label:   0 kB\n");
+}
+END_TEST
+
 START_TEST(available_counts_what_can_be_given_back)
 {
 	AUTO_SNAPSHOT struct snapshot s = { 0 };
@@ -265,6 +286,7 @@ END_TEST
 static void fill(TCase *tests)
 {
 	tcase_add_test(tests, lines_keep_the_kernels_shape);
+	tcase_add_test(tests, large_numbers_keep_a_blank);
 	tcase_add_test(tests, available_counts_what_can_be_given_back);
 	tcase_add_test(tests, no_limit_is_the_host);
 	tcase_add_test(tests, limits_below_usage);

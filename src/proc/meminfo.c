@@ -13,7 +13,8 @@
 #include "view.h"
 
 #define KIB 1024
-#define NUMBER_END 24 /* the column in which the kernel lets every number end */
+#define LABEL_END 16 /* the kernel fills a label with blanks up to here, ... */
+#define NUMBER_END 24 /* ... and ends a number here, or behind it where it is too long */
 
 /* What the lines are made of, in bytes; what the kernel does not count is 0. */
 struct meminfo {
@@ -209,6 +210,17 @@ static const struct row *row_find(const struct line *label, size_t *next)
 	return &other;
 }
 
+/* Never without a blank in between, however long label and number are. */
+static void row_print(struct text *text, const struct line *label, uint64_t value)
+{
+	size_t used = number_max(label->len + 1, LABEL_END);
+
+	text_append(text, label->start, label->len);
+	for (size_t i = label->len; i < used; i++)
+		text_putc(text, ' ');
+	text_u64(text, value, (unsigned)number_sub(NUMBER_END, used));
+}
+
 static uint64_t row_value(const struct row *row, const struct meminfo *m)
 {
 	uint64_t bytes = 0;
@@ -238,10 +250,7 @@ void meminfo_render(const struct snapshot *snapshot, struct text *text)
 		if (row->kind == ROW_HOST) {
 			text_append(text, line.start, line.len);
 		} else {
-			unsigned used = (unsigned)number_min(label.len, NUMBER_END);
-
-			text_append(text, label.start, label.len);
-			text_u64(text, row_value(row, &m), NUMBER_END - used);
+			row_print(text, &label, row_value(row, &m));
 			text_append(text, rest.start, rest.len);
 		}
 		text_putc(text, '\n');
