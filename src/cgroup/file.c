@@ -214,13 +214,23 @@ int cgroup_file_min(struct cgroup *cg, struct origins *why, const char *what,
 	return 0;
 }
 
+static void cpus_note(const struct cgroup *cg, const struct cgroup_file *file,
+		      struct origins *why, const struct cpulist *cpus)
+{
+	AUTO_TEXT struct text list = { 0 }, name = { 0 };
+
+	cpulist_print(cpus, &list);
+	cgroup_file_name(cg, file, &name);
+	origin_note(why, "CPUs", text_str(&list), text_str(&name));
+}
+
 int cgroup_file_cpus(struct cgroup *cg, struct origins *why, struct cgroup_file *file,
 		     struct cpulist *ret)
 {
 	unsigned depth = cgroup_depth(cg, file->controller);
 
 	for (file->up = 0; file->up <= depth; file->up++) {
-		AUTO_TEXT struct text content = { 0 }, name = { 0 };
+		AUTO_TEXT struct text content = { 0 };
 		struct cpulist cpus;
 		int r = cgroup_file_read(cg, file, &content);
 
@@ -230,8 +240,8 @@ int cgroup_file_cpus(struct cgroup *cg, struct origins *why, struct cgroup_file 
 			r = cpulist_parse(text_str(&content), &cpus);
 		if (r < 0)
 			return r;
-		cgroup_file_name(cg, file, &name);
-		origin_note(why, "CPUs", text_str(&content), text_str(&name));
+		if (why)
+			cpus_note(cg, file, why, &cpus);
 		*ret = cpus;
 		return 0;
 	}

@@ -204,7 +204,7 @@ static int cpu_stat(const struct tree_call *call, const char *path, struct stat 
 
 static int cpu_access(const struct tree_call *call, const char *path, int mask)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int r = cpu_stat(call, path, &st);
 
 	if (r < 0)
