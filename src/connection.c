@@ -72,9 +72,10 @@ static bool take_from_store(struct handoff *ret)
 }
 
 int connection_open(const struct options *o, const char *mountpoint, const struct handoff *given,
-		    struct handoff *ret, char *problem, size_t size)
+		    struct handoff *ret, bool *ret_fresh, char *problem, size_t size)
 {
 	struct handoff h = { .state = -1, .ready = -1 };
+	bool fresh = false;
 	int r = 0;
 
 	if (given) {
@@ -84,6 +85,7 @@ int connection_open(const struct options *o, const char *mountpoint, const struc
 		if (r < 0)
 			return r;
 		service_store(&h.device, h.state);
+		fresh = true;
 	}
 	r = shared_lock(h.state, SHARED_LOCK_KEEPER, false);
 	if (r < 0) {
@@ -93,5 +95,6 @@ int connection_open(const struct options *o, const char *mountpoint, const struc
 		return r;
 	}
 	*ret = h;
+	*ret_fresh = fresh;
 	return 0;
 }

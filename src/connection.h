@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "handoff.h"
@@ -12,8 +13,9 @@
 
 /*
  * Fills in device and state, which become the caller's. `given` is what a worker
- * handed over, or NULL. A new mount is put into the store. 0, or negative errno
- * with a line in problem; -EAGAIN where another keeper is at work on the mount.
+ * handed over, or NULL. A mount made here is put into the store; *ret_fresh tells. 0, or negative
+ * errno with a line in problem; -EAGAIN where another keeper is at work on the mount.
  */
 int connection_open(const struct options *options, const char *mountpoint,
-		    const struct handoff *given, struct handoff *ret, char *problem, size_t size);
+		    const struct handoff *given, struct handoff *ret, bool *ret_fresh,
+		    char *problem, size_t size);

@@ -50,6 +50,7 @@ struct keeper {
 	struct backoff backoff;
 	unsigned suspicions;	       /* of a hang, in a row */
 	uint64_t respawn_at, check_at; /* CLOCK_MONOTONIC ns */
+	bool fresh;		       /* the mount is ours, no container has seen it before */
 	bool served;		       /* a worker has been ready */
 	bool done;
 	int status;
@@ -99,7 +100,7 @@ static void on_worker_death(struct keeper *k)
 	shared_blame(&k->shared, end == CHILD_CRASHED || dead.condemned ? SHARED_BLAME_CRASHED
 									: SHARED_BLAME_KILLED);
 	backoff_count(&k->backoff, end, dead.proven, shared_now() - dead.started);
-	if (!k->served && end == CHILD_EXITED) {
+	if (!k->served && k->fresh && end == CHILD_EXITED) {
 		finish(k, EXIT_FAILURE); /* it has said why */
 		return;
 	}
@@ -345,7 +346,7 @@ static int prepare(struct keeper *k, const struct handoff *given)
 	r = take_pidfile(k);
 	if (r < 0)
 		return r;
-	r = connection_open(k->options, k->mountpoint, given, &k->handoff, problem,
+	r = connection_open(k->options, k->mountpoint, given, &k->handoff, &k->fresh, problem,
 			    sizeof(problem));
 	if (r < 0) {
 		log_line("%s", problem);
@@ -376,9 +377,9 @@ int keeper_run(const struct options *options, const struct program *program,
 	if (prepare(&k, given) == 0) {
 		start_serving(&k);
 		status = serve(&k);
-		if (!k.served)
-			umount2(k.mountpoint, MNT_DETACH);
 	}
+	if (k.fresh && !k.served)
+		umount2(k.mountpoint, MNT_DETACH);
 	child_stop(&k.candidate, 1000);
 	child_stop(&k.worker, 2000);
 	shared_unmap(&k.shared);
