@@ -217,6 +217,7 @@ START_TEST(deaths_are_answered_at_once_until_they_are_many)
 	for (int i = 0; i < 100; i++)
 		backoff_count(&b, CHILD_KILLED, false, 0);
 	ck_assert_uint_gt(backoff_delay(&b), 0);
+	ck_assert_uint_le(backoff_delay(&b), second / 20);
 	backoff_count(&b, CHILD_DONE, true, 0);
 	backoff_count(&b, CHILD_KILLED, true, 0);
 	ck_assert_uint_eq(backoff_delay(&b), 0);
