@@ -64,7 +64,18 @@ make_box() {
 	done
 	make_cgroups a && set_memory a $((300 << 20)) && set_cpus a "${odd#,}" &&
 		set_quota a 100000 100000 && start_init a a || return 1
-	make_cgroups a/below 2>/dev/null # v2 hands no controllers to below processes
+	make_below
+}
+
+# A cgroup of the container's own making; v2 hands no controllers to those below processes.
+make_below() {
+	local hierarchy
+	groups_of[a/below]=''
+	for hierarchy in "${hierarchies[@]}"; do
+		mkdir "$hierarchy/$top/a/below" || return 1
+		[ "$hierarchy" = "$unified" ] || hand_down "$hierarchy/$top/a/below"
+		groups_of[a/below]+=" -g $hierarchy/$top/a/below"
+	done
 	init_of[a/below]=${init_of[a]}
 }
 
