@@ -18,7 +18,7 @@
 #define SETS 512
 #define WAYS 8
 #define BYTES_MAX (64u << 20) /* of all texts together */
-#define PAGE 4096	      /* what a place keeps for its next text */
+#define ROOM 16384	      /* bytes that a place keeps for its next text */
 
 struct set {
 	pthread_mutex_t lock;
@@ -107,7 +107,7 @@ static bool find_memory(struct answers *answers, const struct shared *shared)
 		return false;
 	answers->entries = answers->own;
 	answers->places = (char *)answers->own + entries;
-	_Static_assert(SHARED_ANSWERS * sizeof(struct shared_answer) % PAGE == 0,
+	_Static_assert(SHARED_ANSWERS * sizeof(struct shared_answer) % 4096 == 0,
 		       "places begin at a page");
 	return true;
 }
@@ -139,16 +139,16 @@ void answers_free(struct answers *answers)
 	free(answers);
 }
 
-/* Gives the memory back but for a page, which most texts fit into. */
+/* Gives memory back, but for what most texts fit into. */
 static void empty_place(struct answers *answers, const struct shared_answer *a)
 {
-	char *start = place_of(answers, a) + PAGE;
+	char *start = place_of(answers, a) + ROOM;
 
-	if (a->len <= PAGE)
+	if (a->len <= ROOM)
 		return;
 	/* Shared memory is only freed by the first; private memory knows only the second. */
-	if (madvise(start, SHARED_TEXT_MAX - PAGE, MADV_REMOVE) < 0)
-		madvise(start, SHARED_TEXT_MAX - PAGE, MADV_DONTNEED);
+	if (madvise(start, SHARED_TEXT_MAX - ROOM, MADV_REMOVE) < 0)
+		madvise(start, SHARED_TEXT_MAX - ROOM, MADV_DONTNEED);
 }
 
 static void let_go(struct answers *answers, struct shared_answer *a)
@@ -238,7 +238,7 @@ static void keep_text(struct answers *answers, struct shared_answer *a, char **t
 	}
 }
 
-void answers_put(struct answers *answers, uint64_t handle, char *text, size_t len, size_t done)
+void answers_put(struct answers *answers, uint64_t handle, uint64_t request, char *text, size_t len)
 {
 	AUTO_FREE char *owned = text;
 	AUTO_UNLOCK_SET struct set *set = lock_set(answers, handle);
@@ -250,9 +250,17 @@ void answers_put(struct answers *answers, uint64_t handle, char *text, size_t le
 	atomic_store(&a->handle, 0);
 	a->len = len;
 	a->used = set->clock;
-	if (done < len)
-		keep_text(answers, a, &owned);
+	a->request = request;
+	keep_text(answers, a, &owned);
 	atomic_store(&a->handle, handle);
+}
+
+bool answers_knows(struct answers *answers, uint64_t handle, uint64_t request)
+{
+	AUTO_UNLOCK_SET struct set *set = lock_set(answers, handle);
+	const struct shared_answer *a = find(answers, set, handle);
+
+	return a && a->request == request && text_of(answers, a);
 }
 
 void answers_drop(struct answers *answers, uint64_t handle)

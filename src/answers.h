@@ -26,16 +26,21 @@ void answers_free(struct answers *answers);
 /*
  * Copies the piece of the handle's text at offset into buf. False when the text
  * is not known. 0 bytes at and behind the end, which is remembered longer than
- * the text: a piece that reaches it lets go of the text.
+ * the text: who asks there lets go of the text.
  */
 bool answers_get(struct answers *answers, uint64_t handle, uint64_t offset, char *buf, size_t size,
 		 size_t *ret_len);
 
 /*
- * Keeps a text of which the first `done` bytes are being delivered, or only its
- * length when nothing of it is left. Takes over the text in any case.
+ * Keeps the text that a request had made. A request that is replayed after the
+ * death of its worker has to find it (answers_knows): its reader may have had the
+ * answer already, and goes on behind that. Takes over the text in any case.
  */
-void answers_put(struct answers *answers, uint64_t handle, char *text, size_t len, size_t done);
+void answers_put(struct answers *answers, uint64_t handle, uint64_t request, char *text,
+		 size_t len);
+
+/* Is the handle's text the one that this request had made? */
+bool answers_knows(struct answers *answers, uint64_t handle, uint64_t request);
 
 /* Forgets a handle that was closed. */
 void answers_drop(struct answers *answers, uint64_t handle);

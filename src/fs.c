@@ -276,6 +276,26 @@ static void fs_open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info 
 	fuse_reply_open(req, fi);
 }
 
+/* The kernel's number of the request that is being carried out. */
+static uint64_t request_of(const struct fs_link *link)
+{
+	struct fuse_in_header in;
+
+	memcpy(&in, link->request, sizeof(in));
+	return in.unique;
+}
+
+/*
+ * A read at 0 is: a held fd that is rewound sees what is true now. But a request
+ * that an earlier worker may have answered must be answered with the same text.
+ */
+static bool is_new_look(const struct fs_link *link, uint64_t handle, off_t offset)
+{
+	if (offset > 0)
+		return false;
+	return !link->replayed || !answers_knows(link->fs->answers, handle, request_of(link));
+}
+
 /*
  * Makes the text for the reader of this moment, copies the piece asked for and
  * keeps the text while there is more to deliver.
@@ -293,7 +313,7 @@ static int render_piece(const struct call *call, uint64_t handle, size_t offset,
 		n = len - offset < size ? len - offset : size;
 	if (n)
 		memcpy(piece, text + offset, n);
-	answers_put(call->fs->answers, handle, text, len, offset + n);
+	answers_put(call->fs->answers, handle, request_of(call->link), text, len);
 	*ret_len = n;
 	return 0;
 }
@@ -485,7 +505,7 @@ static int list_piece(const struct call *call, fuse_ino_t node, uint64_t handle,
 	at = entry_at(data, len, offset);
 	n = whole_entries(data + at, len - at < size ? len - at : size);
 	memcpy(piece, data + at, n);
-	answers_put(call->fs->answers, handle, data, len, at + n);
+	answers_put(call->fs->answers, handle, request_of(call->link), data, len);
 	*ret_len = n;
 	return 0;
 }

@@ -74,6 +74,7 @@ struct shared_slot {
 struct shared_answer {
 	_Atomic uint64_t handle; /* of the open file, 0: free; stored last */
 	uint64_t used;		 /* when, by a clock of the user's */
+	uint64_t request;	 /* the `unique` of the one that had the text made */
 	uint64_t len;		 /* of the text */
 	_Atomic uint32_t kept;	 /* is the text in its place? */
 	uint32_t reserved;

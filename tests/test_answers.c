@@ -26,7 +26,7 @@ START_TEST(pieces_until_the_end)
 
 	ck_assert(!answers_get(a, 1, 0, buf, 10, &n));
 	ck_assert_uint_eq(n, 99);
-	answers_put(a, 1, strdup("hello world"), 11, 4);
+	answers_put(a, 1, 100, strdup("hello world"), 11);
 	ck_assert(answers_get(a, 1, 4, buf, 4, &n));
 	ck_assert_uint_eq(n, 4);
 	ck_assert_mem_eq(buf, "o wo", 4);
@@ -47,20 +47,23 @@ START_TEST(pieces_until_the_end)
 }
 END_TEST
 
-START_TEST(what_was_delivered_whole_is_not_kept)
+START_TEST(a_new_text_takes_the_place)
 {
 	struct answers *a = answers_new(NULL);
 	char buf[10];
 	size_t n;
 
-	answers_put(a, 7, strdup("all"), 3, 3);
-	ck_assert_uint_eq(answers_kept(a), 0);
-	ck_assert(answers_get(a, 7, 3, buf, 10, &n));
-	ck_assert_uint_eq(n, 0);
-	/* A new text of the same file, which is longer. */
-	answers_put(a, 7, strdup("all of it"), 9, 3);
+	answers_put(a, 7, 100, strdup("all"), 3);
+	ck_assert(answers_knows(a, 7, 100));
+	ck_assert(!answers_knows(a, 7, 101));
+	ck_assert(!answers_knows(a, 8, 100));
+	answers_put(a, 7, 101, strdup("all of it"), 9);
+	ck_assert(!answers_knows(a, 7, 100));
+	ck_assert(answers_knows(a, 7, 101));
 	ck_assert(answers_get(a, 7, 3, buf, 10, &n));
 	ck_assert_uint_eq(n, 6);
+	ck_assert(answers_get(a, 7, 9, buf, 10, &n));
+	ck_assert(!answers_knows(a, 7, 101));
 	answers_free(a);
 }
 END_TEST
@@ -74,7 +77,7 @@ START_TEST(bounded)
 	size_t n, known = 0;
 
 	for (uint64_t handle = 1; handle <= 200; handle++)
-		answers_put(a, handle, text(big, (char)handle), big, 1);
+		answers_put(a, handle, 100, text(big, (char)handle), big);
 	ck_assert_uint_le(answers_kept(a), 64 << 20);
 	for (uint64_t handle = 1; handle <= 200; handle++) {
 		if (!answers_get(a, handle, 5, buf, 4, &n))
@@ -86,7 +89,7 @@ START_TEST(bounded)
 	ck_assert_uint_ge(known, 60);
 	ck_assert_uint_eq(answers_kept(a), 0);
 	for (uint64_t handle = 1; handle <= 100000; handle++)
-		answers_put(a, handle, text(10, 'x'), 10, 1);
+		answers_put(a, handle, 100, text(10, 'x'), 10);
 	ck_assert_uint_le(answers_kept(a), 4096 * 10);
 	/* The latest is there. */
 	ck_assert(answers_get(a, 100000, 1, buf, 4, &n));
@@ -105,16 +108,17 @@ START_TEST(the_next_worker_goes_on)
 
 	ck_assert_int_eq(shared_map(fd, false, &shared), 0);
 	a = answers_new(&shared);
-	answers_put(a, 5, strdup("hello world"), 11, 2);
-	answers_put(a, 6, strdup("known"), 5, 5);
-	answers_put(a, 7, text(SHARED_TEXT_MAX + 1, 'b'), SHARED_TEXT_MAX + 1, 2);
-	answers_put(a, 8, text(SHARED_TEXT_MAX, 'c'), SHARED_TEXT_MAX, 2);
+	answers_put(a, 5, 100, strdup("hello world"), 11);
+	answers_put(a, 6, 100, strdup("known"), 5);
+	answers_put(a, 7, 100, text(SHARED_TEXT_MAX + 1, 'b'), SHARED_TEXT_MAX + 1);
+	answers_put(a, 8, 100, text(SHARED_TEXT_MAX, 'c'), SHARED_TEXT_MAX);
 	answers_free(a);
 	shared_unmap(&shared);
 
 	ck_assert_int_eq(shared_map(fd, false, &again), 0);
 	a = answers_new(&again);
-	ck_assert_uint_eq(answers_kept(a), 11 + SHARED_TEXT_MAX);
+	ck_assert_uint_eq(answers_kept(a), 11 + 5 + SHARED_TEXT_MAX);
+	ck_assert(answers_knows(a, 6, 100));
 	ck_assert(answers_get(a, 5, 6, buf, 20, &n));
 	ck_assert_uint_eq(n, 5);
 	ck_assert_mem_eq(buf, "world", 5);
@@ -145,7 +149,7 @@ static void *use(void *arg)
 
 		switch (rand_r(&seed) % 3) {
 		case 0:
-			answers_put(a, handle, text(64, (char)handle), 64, 1);
+			answers_put(a, handle, 100, text(64, (char)handle), 64);
 			break;
 		case 1:
 			answers_drop(a, handle);
@@ -177,7 +181,7 @@ END_TEST
 static void fill(TCase *tests)
 {
 	tcase_add_test(tests, pieces_until_the_end);
-	tcase_add_test(tests, what_was_delivered_whole_is_not_kept);
+	tcase_add_test(tests, a_new_text_takes_the_place);
 	tcase_add_test(tests, bounded);
 	tcase_add_test(tests, the_next_worker_goes_on);
 	tcase_add_test(tests, threads);
