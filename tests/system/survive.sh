@@ -9,6 +9,14 @@ kills=50 keeper_kills=5 upgrades=5
 . "$(dirname "$0")/fuse_lib"
 readers=()
 
+# Also when it is interrupted.
+leave() {
+	kill -9 "${readers[@]}" 2>/dev/null
+	umount -l "$dir/bound/meminfo" 2>/dev/null
+	cleanup
+}
+trap leave EXIT
+
 start_readers() {
 	local files=("$mnt/proc/meminfo" "$mnt/proc/uptime" "$mnt/proc/cpuinfo" "$mnt/proc/stat")
 	local total
