@@ -16,8 +16,9 @@
 
 #define MACHINES_MAX 4
 
-const int machine_pids[] = { MACHINE_INIT,   MACHINE_SESSION, MACHINE_BOX,   MACHINE_APP,
-			     MACHINE_NESTED, MACHINE_USER,    MACHINE_OTHER, MACHINE_GONE };
+const int machine_pids[] = { MACHINE_INIT,  MACHINE_SESSION, MACHINE_BOX,
+			     MACHINE_APP,   MACHINE_NESTED,  MACHINE_USER,
+			     MACHINE_OTHER, MACHINE_BARE,    MACHINE_GONE };
 const size_t machine_pids_count = ARRAY_SIZE(machine_pids);
 
 struct file {
@@ -130,12 +131,14 @@ static const struct process {
 	{ MACHINE_NESTED, 101, "200\t9\t1", "pid:[3]", "user:[1]", "/box/app/deep", 0 },
 	{ MACHINE_USER, 1, "300\t1", "pid:[4]", "user:[2]", "/user", 100000 },
 	{ MACHINE_OTHER, 1, "400\t1", "pid:[5]", "user:[1]", "/other", 0 },
+	{ MACHINE_BARE, 1, "500\t1", "pid:[6]", "user:[1]", "/box", 0 },
 };
 
 /* What was made, to be removed in the end. */
 static struct {
 	char *path[MACHINES_MAX];
 	size_t count;
+	bool at_exit;
 } made;
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -144,15 +147,34 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 	return remove(path);
 }
 
-void machine_remove(const char *directory)
+static void remove_tree(const char *directory)
 {
 	nftw(directory, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+}
+
+void machine_forget(const char *machine)
+{
+	for (size_t i = 0; i < made.count; i++) {
+		if (made.path[i] != machine)
+			continue;
+		remove_tree(machine);
+		free(made.path[i]);
+		made.path[i] = made.path[--made.count];
+		return;
+	}
+}
+
+/* Gives the cgroup of the user namespace to its root; only who is root can. */
+static int give_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return strstr(path, "/user") && geteuid() == 0 ? lchown(path, 100000, 100000) : 0;
 }
 
 static void remove_all(void)
 {
 	while (made.count) {
-		machine_remove(made.path[--made.count]);
+		remove_tree(made.path[--made.count]);
 		free(made.path[made.count]);
 	}
 }
@@ -206,8 +228,9 @@ static void make_process(const char *machine, const struct process *p)
 	snprintf(path, sizeof path, "proc/%d/status", p->pid);
 	snprintf(content, sizeof content,
 		 "Name:\tx\nPPid:\t%d\nUid:\t%u\t%u\t%u\t%u\nNSpid:\t%s\n"
-		 "CapEff:\t000001ffffffffff\n",
-		 p->parent, p->uid, p->uid, p->uid, p->uid, p->pids);
+		 "CapEff:\t%s\n",
+		 p->parent, p->uid, p->uid, p->uid, p->uid, p->pids,
+		 p->pid == MACHINE_BARE ? "0000000000000000" : "000001ffffffffff");
 	put(machine, path, content);
 	snprintf(path, sizeof path, "proc/%d/stat", p->pid);
 	snprintf(content, sizeof content, "%d (x) S %d 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 90 0\n",
@@ -257,8 +280,9 @@ static const char *make_directory(void)
 	path = strdup(access("/dev/shm", W_OK) == 0 ? "/dev/shm/lxcfs-fuzz-XXXXXX"
 						    : "/tmp/lxcfs-fuzz-XXXXXX");
 	FUZZ_REQUIRE(path && mkdtemp(path));
-	if (!made.count)
+	if (!made.at_exit)
 		atexit(remove_all);
+	made.at_exit = true;
 	return made.path[made.count++] = path;
 }
 
@@ -280,5 +304,6 @@ const char *machine_make(int version)
 		make_cgroup(machine, version, cgroups[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(processes); i++)
 		make_process(machine, &processes[i]);
+	FUZZ_REQUIRE(nftw(machine, give_entry, 64, FTW_PHYS) == 0);
 	return machine;
 }

@@ -15,9 +15,10 @@ enum machine_pid {
 	MACHINE_BOX = 100,    /* init of the container */
 	MACHINE_APP = 101,    /* in a cgroup below the container's */
 	MACHINE_NESTED = 200, /* init of a container in the container */
-	MACHINE_USER = 300,   /* init of one with a user namespace: root is uid 100000 */
-	MACHINE_OTHER = 400,  /* init of a container beside it */
-	MACHINE_GONE = 999,   /* no such process */
+	MACHINE_USER = 300,  /* init of one with a user namespace: root is uid 100000, owns /user */
+	MACHINE_OTHER = 400, /* init of a container beside it */
+	MACHINE_BARE = 500,  /* like the container, but without capabilities */
+	MACHINE_GONE = 999,  /* no such process */
 };
 
 extern const int machine_pids[];
@@ -32,5 +33,5 @@ const char *machine_make(int version);
 /* Puts a file with this content below the machine's directory, in place of what was there. */
 void machine_write(const char *machine, const char *path, const void *content, size_t len);
 
-/* Removes a directory with all that is in it. */
-void machine_remove(const char *directory);
+/* Removes the machine now, to make another. */
+void machine_forget(const char *machine);
