@@ -24,6 +24,7 @@
 #include "child.h"
 #include "connection.h"
 #include "pidfile.h"
+#include "sandbox.h"
 #include "service.h"
 
 #define MS 1000000ull /* in nanoseconds */
@@ -358,6 +359,15 @@ static int prepare(struct keeper *k, const struct handoff *given)
 	return r;
 }
 
+/* It serves all the same where that cannot be. */
+static void give_up_rights(void)
+{
+	int r = sandbox_keeper();
+
+	if (r < 0)
+		log_line("keeping more rights than it takes: %s", strerror(-r));
+}
+
 int keeper_run(const struct options *options, const struct program *program,
 	       const struct handoff *given)
 {
@@ -375,6 +385,7 @@ int keeper_run(const struct options *options, const struct program *program,
 		return status;
 	}
 	if (prepare(&k, given) == 0) {
+		give_up_rights();
 		start_serving(&k);
 		status = serve(&k);
 	}

@@ -13,14 +13,15 @@
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "lxcfs.h"
+#include "sandbox.h"
 #include "service.h"
 #include "session.h"
+#include "starter.h"
 
 #define SECOND 1000000000ull /* in nanoseconds */
 #define HEARTBEAT_MS 2000
@@ -32,7 +33,6 @@
 
 struct worker {
 	const struct options *options;
-	const struct program *program;
 	struct handoff handoff;
 	struct shared shared;
 	struct lxcfs *engine;
@@ -43,9 +43,10 @@ struct worker {
 	int stop_ticks; /* eventfd */
 	pthread_t ticker;
 	bool ticks;
-	int keeper;	       /* its pidfd, -1: it is gone */
-	uint64_t keeper_at;    /* when to start another, CLOCK_MONOTONIC ns */
-	uint64_t keeper_retry; /* ns */
+	struct starter starter; /* of keepers */
+	int keeper;		/* its pidfd, -1: it is gone */
+	uint64_t keeper_at;	/* when to start another, CLOCK_MONOTONIC ns */
+	uint64_t keeper_retry;	/* ns */
 };
 
 static int open_engine(const struct options *o, void *history, size_t history_size,
@@ -160,22 +161,20 @@ static void find_keeper(struct worker *w)
 
 static void on_keeper_death(struct worker *w)
 {
-	siginfo_t info;
+	uint64_t earliest = shared_now() + (service_is_managed() ? KEEPER_GRACE : 0);
 
-	/* Of one that we started; of others we are the child. */
-	waitid(P_PIDFD, (id_t)w->keeper, &info, WEXITED | WNOHANG);
 	close(take_fd(&w->keeper));
-	w->keeper_at = shared_now() + (service_is_managed() ? KEEPER_GRACE : 0);
+	/* One that ends as soon as it is started is not started again and again at once. */
+	if (w->keeper_at < earliest)
+		w->keeper_at = earliest;
 }
 
 static void start_keeper(struct worker *w)
 {
 	int pid;
 
-	w->handoff.ready = -1;
-	w->handoff.prove = false;
 	log_line("the keeper is gone: starting another");
-	pid = handoff_start(w->program, HANDOFF_KEEPER, &w->handoff);
+	pid = starter_start(&w->starter);
 	w->keeper = pid < 0 ? -1 : pidfd_open(pid, 0);
 	/* When that one fails too, the next comes later. */
 	w->keeper_at = shared_now() + w->keeper_retry;
@@ -345,11 +344,23 @@ static void finish(struct worker *w)
 	shared_unmap(&w->shared);
 }
 
+/* It serves all the same where the kernel has no such thing. */
+static void enter_sandbox(const struct worker *w)
+{
+	int r = sandbox_worker(w->options->engine_flags & LXCFS_PSI_POLL);
+
+	/* The sanitizers need calls of their own. */
+	if (r == 0 && SANDBOX_FILTER)
+		r = sandbox_filter();
+	if (r < 0)
+		log_line("serving with more rights than it takes: %s", strerror(-r));
+}
+
 int worker_run(const struct options *options, const struct program *program,
 	       const struct handoff *handoff)
 {
 	struct worker w = {
-		.options = options, .program = program, .handoff = *handoff, .keeper = -1
+		.options = options, .handoff = *handoff, .starter = STARTER_NONE, .keeper = -1
 	};
 	int r;
 
@@ -359,11 +370,16 @@ int worker_run(const struct options *options, const struct program *program,
 	if (w.signals < 0 || w.ended < 0 || w.stop_ticks < 0)
 		return EXIT_FAILURE;
 	raise_fd_limit();
+	r = starter_open(program, handoff, &w.starter);
+	if (r < 0)
+		log_line("a keeper that dies cannot be replaced: %s", strerror(-r));
+	enter_sandbox(&w);
 	r = start(&w);
 	if (r >= 0) {
 		say_ready(&w);
 		watch(&w);
 	}
+	starter_close(&w.starter);
 	/* A thread stuck in a request uses all of it; what it holds is replayed by the next. */
 	if (!stop(&w))
 		_exit(EXIT_SUCCESS);
