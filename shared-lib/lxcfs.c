@@ -127,7 +127,7 @@ int lxcfs_open(const struct lxcfs_options *options, struct lxcfs **ret_engine)
 	engine = calloc(1, sizeof *engine);
 	if (!engine)
 		return -ENOMEM;
-	engine->host.rootfd = engine->host.procfd = -1;
+	engine->host.rootfd = engine->host.procfd = engine->host.online = -1;
 	for (size_t i = 0; i < HOST_FILES; i++)
 		engine->host.file[i] = -1;
 	engine->flags = options->flags;

@@ -9,6 +9,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
+#define ONLINE "sys/devices/system/cpu/online"
+
 static const char *const file_path[HOST_FILES] = {
 	[HOST_MEMINFO] = "proc/meminfo",     [HOST_STAT] = "proc/stat",
 	[HOST_UPTIME] = "proc/uptime",	     [HOST_CPUINFO] = "proc/cpuinfo",
@@ -19,7 +21,7 @@ static const char *const file_path[HOST_FILES] = {
 
 int host_open(const char *root, struct host *ret)
 {
-	struct host host = { .rootfd = -1, .procfd = -1 };
+	struct host host = { .rootfd = -1, .procfd = -1, .online = -1 };
 	int r;
 
 	for (size_t i = 0; i < HOST_FILES; i++)
@@ -34,6 +36,7 @@ int host_open(const char *root, struct host *ret)
 	}
 	for (size_t i = 0; i < HOST_FILES; i++)
 		host.file[i] = openat(host.rootfd, file_path[i], O_RDONLY | O_CLOEXEC);
+	host.online = openat(host.rootfd, ONLINE, O_RDONLY | O_CLOEXEC);
 	*ret = host;
 	return 0;
 }
@@ -42,6 +45,7 @@ void host_close(struct host *host)
 {
 	for (size_t i = 0; i < HOST_FILES; i++)
 		cleanup_close(&host->file[i]);
+	cleanup_close(&host->online);
 	cgroups_close(host->cgroups);
 	cleanup_close(&host->procfd);
 	cleanup_close(&host->rootfd);
@@ -62,7 +66,8 @@ int host_read(const struct host *host, enum host_file file, struct text *t)
 int host_cpus(const struct host *host, struct cpulist *ret)
 {
 	AUTO_TEXT struct text online = { 0 };
-	int r = file_read_at(host->rootfd, "sys/devices/system/cpu/online", &online);
+	int r = host->online < 0 ? file_read_at(host->rootfd, ONLINE, &online) :
+				   file_read_record(host->online, &online);
 
 	return r < 0 ? r : cpulist_parse(text_str(&online), ret);
 }

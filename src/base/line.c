@@ -46,35 +46,56 @@ bool line_word(struct line *line, struct line *ret)
 	return true;
 }
 
-/* The index of the key in the table, looked for from `from` on and around; count if none. */
-static size_t field_find(const struct field *fields, size_t count, size_t from,
-			 const struct line *key)
+static bool is_blank(char c)
 {
-	for (size_t i = 0; i < count; i++) {
-		size_t at = from + i < count ? from + i : from + i - count;
+	return c == ' ' || c == '\t';
+}
 
-		if (line_is(key, fields[at].key))
+const char *key_skip(const char *text, const char *key)
+{
+	while (*key && *text == *key) {
+		text++;
+		key++;
+	}
+	return *key || !is_blank(*text) ? NULL : text;
+}
+
+/* The field whose key the text begins with, looked for from `from` on and around; count if none. */
+static size_t field_find(const struct field *fields, size_t count, size_t from, const char *text,
+			 const char **ret_rest)
+{
+	size_t at = from;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *rest = key_skip(text, fields[at].key);
+
+		if (rest) {
+			*ret_rest = rest;
 			return at;
+		}
+		at = at + 1 < count ? at + 1 : 0;
 	}
 	return count;
 }
 
+/* Called for tens of keys with every read: looks at each byte of the text about once. */
 size_t fields_parse(const char *text, const struct field *fields, size_t count, void *out)
 {
 	size_t filled = 0, next = 0;
-	struct line line, key;
+	struct line line;
 
-	while (line_next(&text, &line)) {
-		const char *value;
+	while (filled < count && line_next(&text, &line)) {
+		const char *key = line.start, *value;
 		uint64_t number;
 		size_t at;
 
-		if (!line_word(&line, &key))
-			continue;
-		at = field_find(fields, count, next, &key);
+		while (is_blank(*key))
+			key++;
+		at = field_find(fields, count, next, key, &value);
 		if (at == count)
 			continue;
-		value = line.start + strspn(line.start, " \t");
+		while (is_blank(*value))
+			value++;
 		if (number_take(&value, &number) < 0)
 			continue;
 		memcpy((char *)out + fields[at].offset, &number, sizeof number);

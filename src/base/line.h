@@ -27,6 +27,9 @@ bool line_word(struct line *line, struct line *ret);
 /* Is the line or word exactly this C string? */
 bool line_is(const struct line *line, const char *s);
 
+/* What follows the key when the text begins with it and a blank after it; else NULL. */
+const char *key_skip(const char *text, const char *key);
+
 /* One key of a "key value" file and where its number goes in a struct. */
 struct field {
 	const char *key;
@@ -35,7 +38,8 @@ struct field {
 
 /*
  * Reads every "key value" line of the text whose key is in the table into the
- * struct at `out`; unknown keys and unreadable values are passed over. Fast
- * when the table has the file's order. Returns how many fields were filled.
+ * struct at `out`; unknown keys and unreadable values are passed over, and so is
+ * what follows when as many fields as there are were filled. Fast when the table
+ * has the file's order. Returns how many were filled.
  */
 size_t fields_parse(const char *text, const struct field *fields, size_t count, void *out);

@@ -37,6 +37,7 @@ static int text_grow(struct text *t, size_t need)
 	if (!data)
 		return -ENOMEM;
 	t->data = data;
+	t->data[t->len] = '\0';
 	t->cap = cap;
 	return 0;
 }

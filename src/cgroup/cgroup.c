@@ -129,15 +129,27 @@ void cgroup_io_free(struct cgroup_io *io)
 	*io = (struct cgroup_io){ 0 };
 }
 
+/* The name of a pressure file, which lasts; NULL for what the kernel has no file for. */
+static const char *pressure_file(const char *what)
+{
+	static const char *const names[] = { "cpu.pressure", "io.pressure", "irq.pressure",
+					     "memory.pressure" };
+	size_t n = strlen(what);
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strncmp(names[i], what, n) == 0 && names[i][n] == '.')
+			return names[i];
+	}
+	return NULL;
+}
+
 int cgroup_open_pressure(struct cgroup *cg, const char *what, int *ret_fd)
 {
-	char name[32];
-	struct cgroup_file file = { CGROUP_CORE, 0, name, true };
+	struct cgroup_file file = { CGROUP_CORE, 0, pressure_file(what), true };
 	int fd;
 
-	if (cgroup_is_root(cg, CGROUP_CORE))
+	if (!file.name || cgroup_is_root(cg, CGROUP_CORE))
 		return -ENODATA;
-	snprintf(name, sizeof name, "%s.pressure", what);
 	fd = cgroup_file_open(cg, &file, O_RDWR);
 	if (fd < 0)
 		return fd == -ENOENT ? -ENODATA : fd;
@@ -148,19 +160,19 @@ int cgroup_open_pressure(struct cgroup *cg, const char *what, int *ret_fd)
 int cgroup_read_pressure(struct cgroup *cg, struct origins *why, const char *what,
 			 struct text *ret)
 {
-	char name[32];
-	struct cgroup_file file = { CGROUP_CORE, 0, name, true };
+	struct cgroup_file file = { CGROUP_CORE, 0, pressure_file(what), false };
 	AUTO_TEXT struct text path = { 0 };
 	int r;
 
-	if (cgroup_is_root(cg, CGROUP_CORE))
+	if (!file.name || cgroup_is_root(cg, CGROUP_CORE))
 		return -ENODATA;
-	snprintf(name, sizeof name, "%s.pressure", what);
 	r = cgroup_file_read(cg, &file, ret);
 	if (r < 0) /* EOPNOTSUPP: cgroup.pressure is switched off */
 		return r == -ENOENT || r == -EOPNOTSUPP ? -ENODATA : r;
-	cgroup_file_name(cg, &file, &path);
-	origin_note(why, what, "pressure", text_str(&path));
+	if (why) {
+		cgroup_file_name(cg, &file, &path);
+		origin_note(why, what, "pressure", text_str(&path));
+	}
 	return 0;
 }
 

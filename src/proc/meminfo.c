@@ -196,29 +196,26 @@ static void compute(const struct snapshot *s, struct meminfo *m)
 	huge_pages(s, &host, m);
 }
 
-/* The row of a label; *next is where to look first, as lines and rows have one order. */
-static const struct row *row_find(const struct line *label, size_t *next)
+/*
+ * The row of the line's label and what follows the label; *next is where to look
+ * first, as lines and rows have one order.
+ */
+static const struct row *row_find(const struct line *line, size_t *next, const char **ret_rest)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		size_t at = (*next + i) % ARRAY_SIZE(rows);
+	size_t at = *next;
 
-		if (line_is(label, rows[at].label)) {
-			*next = at + 1;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *rest = key_skip(line->start, rows[at].label);
+
+		if (rest) {
+			*next = at + 1 < ARRAY_SIZE(rows) ? at + 1 : 0;
+			*ret_rest = rest;
 			return &rows[at];
 		}
+		at = at + 1 < ARRAY_SIZE(rows) ? at + 1 : 0;
 	}
+	*ret_rest = line->start + strcspn(line->start, " \n");
 	return &other;
-}
-
-/* Never without a blank in between, however long label and number are. */
-static void row_print(struct text *text, const struct line *label, uint64_t value)
-{
-	size_t used = number_max(label->len + 1, LABEL_END);
-
-	text_append(text, label->start, label->len);
-	for (size_t i = label->len; i < used; i++)
-		text_putc(text, ' ');
-	text_u64(text, value, (unsigned)number_sub(NUMBER_END, used));
 }
 
 static uint64_t row_value(const struct row *row, const struct meminfo *m)
@@ -232,6 +229,28 @@ static uint64_t row_value(const struct row *row, const struct meminfo *m)
 	return bytes / KIB;
 }
 
+/* The line with another number; `rest` is what follows its label. */
+static void print_number(struct text *text, const struct line *line, const char *rest,
+			 uint64_t value)
+{
+	static const char blanks[LABEL_END + 1] = "                ";
+	const char *end = line->start + line->len;
+	size_t label = (size_t)(rest - line->start), used = number_max(label + 1, LABEL_END);
+
+	while (rest < end && *rest == ' ')
+		rest++;
+	if (rest == end)
+		return; /* no line of a number */
+	while (rest < end && *rest != ' ')
+		rest++;
+	text_append(text, line->start, label);
+	/* Never without a blank in between, however long label and number are. */
+	text_append(text, blanks, used - label);
+	text_u64(text, value, (unsigned)number_sub(NUMBER_END, used));
+	text_append(text, rest, (size_t)(end - rest));
+	text_putc(text, '\n');
+}
+
 void meminfo_render(const struct snapshot *snapshot, struct text *text)
 {
 	const char *cursor = text_str(&snapshot->host[HOST_MEMINFO]);
@@ -240,19 +259,16 @@ void meminfo_render(const struct snapshot *snapshot, struct text *text)
 	size_t next = 0;
 
 	compute(snapshot, &m);
+	text_reserve(text, snapshot->host[HOST_MEMINFO].len * 2);
 	while (line_next(&cursor, &line)) {
-		struct line rest = line, label, number;
-		const struct row *row;
+		const char *rest;
+		const struct row *row = row_find(&line, &next, &rest);
 
-		if (!line_word(&rest, &label) || !line_word(&rest, &number))
-			continue;
-		row = row_find(&label, &next);
 		if (row->kind == ROW_HOST) {
 			text_append(text, line.start, line.len);
+			text_putc(text, '\n');
 		} else {
-			row_print(text, &label, row_value(row, &m));
-			text_append(text, rest.start, rest.len);
+			print_number(text, &line, rest, row_value(row, &m));
 		}
-		text_putc(text, '\n');
 	}
 }
