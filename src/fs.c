@@ -329,7 +329,7 @@ static void fs_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
 	if (size > sizeof(piece))
 		size = sizeof(piece);
 	/* A read at 0 is a new look; a held fd that is rewound sees what is true now. */
-	if (offset == 0 ||
+	if (is_new_look(link, fi->fh, offset) ||
 	    !answers_get(link->fs->answers, fi->fh, (uint64_t)offset, piece, size, &len)) {
 		AUTO_CALL struct call call = call_begin(req, node);
 
