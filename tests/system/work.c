@@ -243,12 +243,15 @@ static void watch(double seconds, struct watch *w)
 {
 	double end = now(CLOCK_MONOTONIC) + seconds;
 
-	do {
+	for (bool first = true; first || now(CLOCK_MONOTONIC) < end; first = false) {
 		check_meminfo(w);
 		check_stat(w);
 		check_uptime(w);
 		check_cpuinfo(w);
-	} while (now(CLOCK_MONOTONIC) < end);
+		if (first)
+			puts("reading");
+		fflush(stdout);
+	}
 	printf("%lu\n", w->reads);
 }
 
