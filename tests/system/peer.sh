@@ -119,5 +119,5 @@ for options in '' '--enable-cfs -l -u'; do
 	check "the container ends" end_boxes
 	check "both stop" stop_both
 done
-tell_unused
+[ "$failed" -ne 0 ] || tell_unused
 finish

@@ -18,7 +18,7 @@ import stat
 import sys
 import tempfile
 
-ROUNDS = 6  # a difference that is not there in each of them is the time that passed
+ROUNDS = 10  # a difference that is not there in each of them is the time that passed
 
 
 class Row:
@@ -125,33 +125,34 @@ def fields_of(root, file):
     return fields
 
 
-def differences(before, ours, after):
-    """Where ours is not between what theirs was before and after: field -> (theirs, ours)."""
-    if not before or not ours or not after:
-        there, here = ("there" if fields else None for fields in (after, ours))
-        return {"file": (there, here)} if there != here else {}
-    return {field: (after.get(field), ours.get(field)) for field in {*before, *ours, *after}
-            if not is_between(ours.get(field), before.get(field), after.get(field))}
-
-
 def is_number(word):
     return re.fullmatch(r"\d+(\.\d+)?", word)
 
 
-def is_between(value, before, after):
-    """Every word equal, or a number that lies between what was read before and after."""
-    if None in (value, before, after):
-        return value in (before, after)
-    triples = list(zip(value.split(), before.split(), after.split()))
-    same_length = len(value.split()) in (len(before.split()), len(after.split()))
-    for word, low, high in triples:
-        if all(map(is_number, (word, low, high))):
-            low, high = sorted((float(low), float(high)))
-            if not low <= float(word) <= high:
+def is_between(value, samples):
+    """Every word equal, or a number that lies between those of the samples."""
+    if value is None or None in samples:
+        return value in samples
+    words = value.split()
+    alike = [sample.split() for sample in samples if len(sample.split()) == len(words)]
+    if not alike:
+        return False
+    for word, *others in zip(words, *alike):
+        if all(map(is_number, (word, *others))):
+            if not min(map(float, others)) <= float(word) <= max(map(float, others)):
                 return False
-        elif word not in (low, high):
+        elif word not in others:
             return False
-    return same_length
+    return True
+
+
+def differences(theirs, ours):
+    """Where ours is not between what theirs was at several times: field -> (theirs, ours)."""
+    if not ours or not all(theirs):
+        there, here = ("there" if fields else None for fields in (theirs[-1], ours))
+        return {"file": (there, here)} if there != here else {}
+    return {field: (theirs[-1].get(field), ours.get(field)) for field in {*theirs[-1], *ours}
+            if not is_between(ours.get(field), [fields.get(field) for fields in theirs])}
 
 
 def claim_holds(claim, value, host):
@@ -161,7 +162,7 @@ def claim_holds(claim, value, host):
     if claim == "-":
         return value is None
     if claim == "host":
-        return value is not None and is_between(value, *host)
+        return value is not None and is_between(value, host)
     return value is not None and set(value.replace(" kB", "").split()) <= {claim}
 
 
@@ -178,30 +179,31 @@ class Comparison:
                 return row
         return None
 
-    def read(self, file):
+    def read(self, file, host, theirs):
         """The differences of one file that no row explains: field -> what was read."""
-        host = [fields_of("/", file)]
-        before = fields_of(self.theirs, file)
+        host.append(fields_of("/", file))
+        theirs.append(fields_of(self.theirs, file))
         ours = fields_of(self.ours, file)
-        after = fields_of(self.theirs, file)
+        theirs.append(fields_of(self.theirs, file))
         host.append(fields_of("/", file))
         unexplained = {}
-        for field, (there, here) in sorted(differences(before, ours, after).items()):
+        for field, (there, here) in sorted(differences(theirs, ours).items()):
             row = self.explain(file, field, there, here, [h.get(field) for h in host])
             if row:
                 self.used.add(row.number)
             else:
                 unexplained[field] = f"theirs {there!r}, ours {here!r}, " \
-                    f"host {host[1].get(field)!r}"
+                    f"host {host[-1].get(field)!r}"
         self.fields += len(ours)
         return unexplained
 
     def compare(self, file):
-        left = self.read(file)
+        host, theirs = [], []  # what was read so far
+        left = self.read(file, host, theirs)
         for _ in range(ROUNDS - 1):
             if not left:
                 break
-            again = self.read(file)
+            again = self.read(file, host, theirs)
             left = {field: again[field] for field in left if field in again}
         for field, what in left.items():
             print(f"{file}: {field}: {what}")
