@@ -48,7 +48,7 @@ configuration() { # NAME BYTES CPUS
 		lxc.net.0.type = empty
 		lxc.tty.max = 0
 		lxc.mount.auto = proc:mixed sys:mixed
-		lxc.mount.entry = /usr usr none ro,bind 0 0
+		lxc.mount.entry = /usr usr none ro,rbind 0 0
 		lxc.mount.entry = /etc etc none ro,bind 0 0
 		lxc.cgroup.dir.container = $1
 		lxc.cgroup.dir.monitor = $1.monitor
@@ -120,7 +120,9 @@ overhead_is_small() {
 	cp "$conf.with" "$conf"
 	times="start $with_start ms, without views $without_start; stop $with_stop, $without_stop"
 	echo "$times"
-	[ $((with_start - without_start)) -lt 150 ] && [ $((with_stop - without_stop)) -lt 150 ]
+	# an emulated machine is slower in all it does
+	[ $((with_start - without_start)) -lt $((150 + without_start / 2)) ] &&
+		[ $((with_stop - without_stop)) -lt $((150 + without_stop / 2)) ]
 }
 
 # An init that ends itself with reboot(2), once: liblxc starts the container anew.
