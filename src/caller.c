@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "base/file.h"
 
 #define PLACES 256
+#define SWEPT 2 /* places looked at when a new thread asks */
 
 struct place {
 	pthread_mutex_t lock;
@@ -24,6 +27,7 @@ struct place {
 struct callers {
 	int procfd;
 	struct place place[PLACES];
+	atomic_uint hand; /* which place sweep() looks at next */
 };
 
 int callers_open(int procfd, struct callers **ret)
@@ -78,10 +82,26 @@ static int place_fill(struct place *p, int procfd, pid_t tid, struct text *cgrou
 	return r == -ENOENT ? -ESRCH : r;
 }
 
+/* With every new thread some of the others are looked at, so that none is kept for long. */
+static void sweep(struct callers *c)
+{
+	for (unsigned i = 0; i < SWEPT; i++) {
+		struct place *p = &c->place[atomic_fetch_add(&c->hand, 1) % PLACES];
+		AUTO_TEXT struct text text = { 0 };
+
+		if (pthread_mutex_trylock(&p->lock) != 0)
+			continue; /* somebody is just asking */
+		if (p->tid && (file_read_record(p->fd, &text) < 0 || !text.len))
+			place_clear(p);
+		pthread_mutex_unlock(&p->lock);
+	}
+}
+
 int caller_read(struct callers *c, pid_t tid, char ret_pidns[NAMESPACE_LINK_MAX],
 		struct text *cgroup)
 {
 	struct place *p = &c->place[(unsigned)tid % PLACES];
+	bool fresh = false;
 	int r = -ESRCH;
 
 	if (tid <= 0)
@@ -90,6 +110,7 @@ int caller_read(struct callers *c, pid_t tid, char ret_pidns[NAMESPACE_LINK_MAX]
 	if (p->tid == tid)
 		r = file_read_record(p->fd, cgroup);
 	if (r < 0) {
+		fresh = true;
 		text_clear(cgroup);
 		place_clear(p);
 		r = place_fill(p, c->procfd, tid, cgroup);
@@ -99,5 +120,7 @@ int caller_read(struct callers *c, pid_t tid, char ret_pidns[NAMESPACE_LINK_MAX]
 	else
 		place_clear(p);
 	pthread_mutex_unlock(&p->lock);
+	if (fresh)
+		sweep(c);
 	return r;
 }

@@ -7,17 +7,21 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/hash.h"
+#include "base/line.h"
 #include "caller.h"
 #include "namespace.h"
 
 #define BUCKETS 1024
 #define CONTAINERS_MAX 4096
+#define SWEPT 4 /* containers looked at when there is a new one */
 #define FILES_SPARE 64 /* room for open files that is made at a time */
 
 /* A container that is kept; the first user's reference and one for each call under way. */
@@ -37,6 +41,7 @@ struct containers {
 	struct callers *callers;
 	pthread_mutex_t lock; /* of all below, never held while a file is read */
 	TAILQ_HEAD(kept_queue, kept) by_use; /* the latest first */
+	struct kept *hand; /* whom sweep() looks at next, NULL: the one used longest ago */
 	LIST_HEAD(kept_bucket, kept) by_hash[BUCKETS];
 	unsigned count;
 	int procfd;
@@ -74,6 +79,8 @@ static void kept_free(struct kept *k)
 /* Takes it off the table; freed at once, or by the last call that uses it. */
 static void kept_drop(struct containers *c, struct kept *k)
 {
+	if (c->hand == k)
+		c->hand = TAILQ_PREV(k, kept_queue, by_use);
 	TAILQ_REMOVE(&c->by_use, k, by_use);
 	LIST_REMOVE(k, by_hash);
 	c->count--;
@@ -122,6 +129,8 @@ static struct kept *kept_find(struct containers *c, uint64_t id, const char *pid
 static struct kept *kept_use(struct containers *c, struct kept *k)
 {
 	k->references++;
+	if (c->hand == k)
+		c->hand = TAILQ_PREV(k, kept_queue, by_use);
 	TAILQ_REMOVE(&c->by_use, k, by_use);
 	TAILQ_INSERT_HEAD(&c->by_use, k, by_use);
 	return k;
@@ -151,6 +160,66 @@ static int kept_new(struct containers *c, const struct container *like, const ch
 	}
 	*ret = k;
 	return 0;
+}
+
+void container_put(struct containers *c, struct container *container)
+{
+	struct kept *k = (struct kept *)container; /* its first member */
+	bool last;
+
+	if (!container)
+		return;
+	pthread_mutex_lock(&c->lock);
+	last = --k->references == 0 && !k->listed;
+	pthread_mutex_unlock(&c->lock);
+	if (last)
+		kept_free(k);
+}
+
+void container_free(struct container *container)
+{
+	cgroup_close(container->cgroup);
+	*container = (struct container){ 0 };
+}
+
+/* Is the container's pid namespace there no more? Not asked of what is in the host's. */
+static bool is_gone(const struct containers *c, const struct kept *k)
+{
+	char path[64], link[NAMESPACE_LINK_MAX];
+
+	if (!k->container.own_pidns)
+		return false;
+	snprintf(path, sizeof path, "%d/ns/pid", k->container.init);
+	return file_readlink_at(c->procfd, path, link, sizeof link) < 0 ||
+	       strcmp(link, k->pidns) != 0;
+}
+
+/*
+ * With every new container some of the others are looked at, one after the other, so
+ * that the open files of those that ended are not kept for long.
+ */
+static void sweep(struct containers *c)
+{
+	for (unsigned i = 0; i < SWEPT; i++) {
+		struct kept *k;
+		bool gone;
+
+		pthread_mutex_lock(&c->lock);
+		k = c->hand ? c->hand : TAILQ_LAST(&c->by_use, kept_queue);
+		if (k) {
+			c->hand = TAILQ_PREV(k, kept_queue, by_use);
+			k->references++;
+		}
+		pthread_mutex_unlock(&c->lock);
+		if (!k)
+			return;
+		gone = is_gone(c, k);
+		pthread_mutex_lock(&c->lock);
+		if (gone && k->listed)
+			kept_drop(c, k);
+		pthread_mutex_unlock(&c->lock);
+		container_put(c, &k->container);
+	}
 }
 
 /*
@@ -189,28 +258,10 @@ static int get(struct containers *c, const struct container *like, const char *p
 	pthread_mutex_unlock(&c->lock);
 	if (made)
 		kept_free(made);
+	else
+		sweep(c);
 	*ret = &found->container;
 	return 0;
-}
-
-void container_put(struct containers *c, struct container *container)
-{
-	struct kept *k = (struct kept *)container; /* its first member */
-	bool last;
-
-	if (!container)
-		return;
-	pthread_mutex_lock(&c->lock);
-	last = --k->references == 0 && !k->listed;
-	pthread_mutex_unlock(&c->lock);
-	if (last)
-		kept_free(k);
-}
-
-void container_free(struct container *container)
-{
-	cgroup_close(container->cgroup);
-	*container = (struct container){ 0 };
 }
 
 /* The same in every engine: of the namespace, when its init started, and the cgroups. */
@@ -230,6 +281,30 @@ static int without_init(struct containers *c, pid_t caller, const char *pidns, c
 		return r == -ENOENT ? -ESRCH : r;
 	like.id = identity(pidns, like.start_us, own);
 	return get(c, &like, pidns, own, false, ret);
+}
+
+/*
+ * Is init in the root of a v1 hierarchy in which the caller is in a cgroup? There the
+ * kernel shows everybody who is about to end (proc_cgroup_show()), while those whom a
+ * dying init takes along still run and read.
+ */
+static bool is_in_root_alone(const char *init, const char *own)
+{
+	struct line a, b;
+
+	while (line_next(&init, &a) && line_next(&own, &b)) {
+		if (a.len >= 2 && memcmp(a.start + a.len - 2, ":/", 2) == 0 &&
+		    !(b.len >= 2 && memcmp(b.start + b.len - 2, ":/", 2) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* Does the init's cgroup count for a caller that is in this one? */
+static bool init_counts(const struct containers *c, pid_t pid, const char *init, const char *own)
+{
+	return cgroup_text_contains(init, own) &&
+	       !(is_in_root_alone(init, own) && process_is_ending(c->procfd, pid));
 }
 
 int container_of(struct containers *c, pid_t caller, struct container **ret)
@@ -252,7 +327,7 @@ int container_of(struct containers *c, pid_t caller, struct container **ret)
 		return without_init(c, caller, pidns, text_str(&own), ret);
 	if (r < 0)
 		return r;
-	inside = cgroup_text_contains(text_str(&init), text_str(&own));
+	inside = init_counts(c, ns.init, text_str(&init), text_str(&own));
 	like = (struct container){
 		.init = ns.init,
 		.own_pidns = true,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,10 @@
 #define PIDNS_INITIAL "pid:[4026531836]"
 #define TIMENS_INITIAL "time:[4026531834]"
 
+#define FLAG_EXITING 4 /* PF_EXITING of linux/sched.h */
+
 #define BUCKETS 512
+#define SWEPT 16 /* buckets looked at when there is a new namespace */
 #define BUCKET_MAX 3 /* namespaces remembered in one bucket, the latest first */
 
 /* Remembered as long as the fd can be read. */
@@ -45,6 +49,7 @@ struct pid_namespaces {
 	int procfd;
 	char host_pidns[NAMESPACE_LINK_MAX], host_timens[NAMESPACE_LINK_MAX];
 	struct bucket bucket[BUCKETS];
+	atomic_uint hand; /* which bucket sweep() looks at next */
 };
 
 static int proc_link(int procfd, pid_t pid, const char *name, char link[NAMESPACE_LINK_MAX])
@@ -216,14 +221,13 @@ static pid_t find_init(int procfd, pid_t caller, const char *link)
 	return init ? init : init_among_all(procfd, link);
 }
 
-/* Field 22 of /proc/PID/stat, in clock ticks since boot; comm may hold any byte but NUL. */
-int process_start_us(int procfd, pid_t pid, uint64_t *ret)
+/* A number of /proc/PID/stat, by its place in proc(5); comm may hold any byte but NUL. */
+static int stat_number(int procfd, pid_t pid, int wanted, uint64_t *ret)
 {
 	AUTO_TEXT struct text stat = { 0 };
 	int r = proc_text(procfd, pid, "stat", &stat);
 	struct line rest, word;
 	const char *comm_end, *p;
-	uint64_t ticks;
 
 	if (r < 0)
 		return r;
@@ -231,15 +235,31 @@ int process_start_us(int procfd, pid_t pid, uint64_t *ret)
 	if (!comm_end)
 		return -EINVAL;
 	rest = (struct line){ comm_end + 1, strlen(comm_end + 1) };
-	for (int field = 3; field <= 22; field++) {
+	for (int field = 3; field <= wanted; field++) {
 		if (!line_word(&rest, &word))
 			return -EINVAL;
 	}
 	p = word.start;
-	r = number_take(&p, &ticks);
+	return number_take(&p, ret);
+}
+
+/* Field 22, in clock ticks since boot. */
+int process_start_us(int procfd, pid_t pid, uint64_t *ret)
+{
+	uint64_t ticks;
+	int r = stat_number(procfd, pid, 22, &ticks);
+
 	if (r == 0)
 		*ret = number_scale(ticks, 1000000, (uint64_t)sysconf(_SC_CLK_TCK));
 	return r;
+}
+
+/* Field 9, the flags. */
+bool process_is_ending(int procfd, pid_t pid)
+{
+	uint64_t flags;
+
+	return stat_number(procfd, pid, 9, &flags) < 0 || flags & FLAG_EXITING;
 }
 
 /* "boottime  -123 456000000" of /proc/PID/timens_offsets, in microseconds. */
@@ -294,6 +314,35 @@ static int discover(const struct pid_namespaces *n, pid_t member, const char *li
 	return 0;
 }
 
+static void slot_clear(struct bucket *bucket, size_t i)
+{
+	forget(bucket->slot[i]);
+	memmove(&bucket->slot[i], &bucket->slot[i + 1],
+		(BUCKET_MAX - 1 - i) * sizeof bucket->slot[0]);
+	bucket->slot[BUCKET_MAX - 1] = NULL;
+}
+
+/*
+ * With every new namespace some of the others are looked at, bucket by bucket, so
+ * that what ended is not kept for long.
+ */
+static void sweep(struct pid_namespaces *n)
+{
+	for (unsigned i = 0; i < SWEPT; i++) {
+		struct bucket *bucket = &n->bucket[atomic_fetch_add(&n->hand, 1) % BUCKETS];
+
+		pthread_mutex_lock(&bucket->lock);
+		for (size_t slot = BUCKET_MAX; slot--;) {
+			AUTO_TEXT struct text text = { 0 };
+
+			if (bucket->slot[slot] &&
+			    (file_read_record(bucket->slot[slot]->cgroup_fd, &text) < 0 || !text.len))
+				slot_clear(bucket, slot);
+		}
+		pthread_mutex_unlock(&bucket->lock);
+	}
+}
+
 /*
  * What is remembered of the namespace, with its init's cgroups of now. A dead one
  * is forgotten. Called and answered under the bucket's lock, so that nobody closes
@@ -312,10 +361,7 @@ static bool recall(struct bucket *bucket, const char *link, struct pid_namespace
 			return true;
 		}
 		text_clear(cgroup);
-		forget(r);
-		memmove(&bucket->slot[i], &bucket->slot[i + 1],
-			(BUCKET_MAX - 1 - i) * sizeof bucket->slot[0]);
-		bucket->slot[BUCKET_MAX - 1] = NULL;
+		slot_clear(bucket, i);
 		return false;
 	}
 	return false;
@@ -354,5 +400,6 @@ int pid_namespace_of(struct pid_namespaces *n, pid_t member, const char *link,
 	pthread_mutex_lock(&bucket->lock);
 	remember(bucket, found);
 	pthread_mutex_unlock(&bucket->lock);
+	sweep(n);
 	return 0;
 }

@@ -41,3 +41,6 @@ int pid_namespace_of(struct pid_namespaces *namespaces, pid_t member, const char
 
 /* When a process started, in microseconds since the host's boot. */
 int process_start_us(int procfd, pid_t pid, uint64_t *ret);
+
+/* Is the process about to end, or gone? */
+bool process_is_ending(int procfd, pid_t pid);

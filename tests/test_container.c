@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From a pid to its container: whose init, whose cgroup. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -117,6 +118,49 @@ START_TEST(init_moves)
 }
 END_TEST
 
+/* On v1 a dying init is shown in the root, where its container never was. */
+START_TEST(init_is_ending)
+{
+	test_write(machine, "proc/100/cgroup", "0::/\n");
+	expect(101, 100, "/", 10000 * 10000);
+	test_write(machine, "proc/100/stat",
+		   "100 (x) D 50 0 0 0 -1 4194564 0 0 0 0 0 0 0 0 20 0 1 0 10000 0 0\n");
+	expect(101, 100, "/lxc/a/sub", 10000 * 10000);
+}
+END_TEST
+
+static unsigned count_fds(void)
+{
+	AUTO_CLOSEDIR DIR *dir = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while (readdir(dir))
+		count++;
+	return count;
+}
+
+START_TEST(the_dead_are_dropped)
+{
+	unsigned before = count_fds();
+
+	for (unsigned i = 1000; i < 1500; i++) {
+		char nspid[32], ns[32], path[64], link[4200];
+
+		snprintf(nspid, sizeof nspid, "%u\t1", i);
+		snprintf(ns, sizeof ns, "pid:[%u]", i);
+		process(i, nspid, 1, ns, "/short", "init");
+		expect((pid_t)i, (pid_t)i, "/short", (uint64_t)i * 100 * 10000);
+		snprintf(path, sizeof path, "proc/%u/cgroup", i);
+		test_write(machine, path, "");
+		snprintf(link, sizeof link, "%s/proc/%u/ns/pid", machine, i);
+		ck_assert_int_eq(unlink(link), 0);
+	}
+	/* Some are always on the way to being found. */
+	ck_assert_uint_le(count_fds(), before + 200);
+}
+END_TEST
+
 START_TEST(pid_namespace_is_reused)
 {
 	expect(100, 100, "/lxc/a", 10000 * 10000);
@@ -197,6 +241,8 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, attached_first);
 	tcase_add_test(tests, init_is_gone);
 	tcase_add_test(tests, init_moves);
+	tcase_add_test(tests, init_is_ending);
+	tcase_add_test(tests, the_dead_are_dropped);
 	tcase_add_test(tests, pid_namespace_is_reused);
 	tcase_add_test(tests, not_to_be_found);
 	tcase_add_test(tests, identity_is_stable);
