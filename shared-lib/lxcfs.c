@@ -28,6 +28,7 @@
 #include "view.h"
 
 #define FILES_KEPT_MAX 2048
+#define MOVES_MAX 16 /* how often a caller is followed to another cgroup in one read */
 #define ROOT_NODE 1
 #define NODE_BITS 62
 #define NODE_MASK (((uint64_t)1 << NODE_BITS) - 1)
@@ -51,6 +52,7 @@ struct lxcfs {
 	unsigned flags;
 	atomic_bool host_view;
 	mode_t *mode; /* of every view, its type included; 0: hidden, the host has no such file */
+	uint64_t *node; /* of every view */
 };
 
 const char *lxcfs_version(void)
@@ -58,16 +60,23 @@ const char *lxcfs_version(void)
 	return LXCFS_VERSION;
 }
 
+static uint64_t view_node(const char *path)
+{
+	return (uint64_t)NODE_VIEW << NODE_BITS | (hash_string(path) & NODE_MASK);
+}
+
 /* A view exists where the host has its file, and is as readable as that. */
 static int modes_fill(struct lxcfs *engine)
 {
 	engine->mode = calloc(views_count, sizeof *engine->mode);
-	if (!engine->mode)
+	engine->node = calloc(views_count, sizeof *engine->node);
+	if (!engine->mode || !engine->node)
 		return -ENOMEM;
 	for (size_t i = 0; i < views_count; i++) {
 		const struct view *view = &views[i];
 		struct stat st;
 
+		engine->node[i] = view_node(view->path);
 		engine->mode[i] = view->mode;
 		if (!view->host)
 			continue;
@@ -149,6 +158,7 @@ void lxcfs_close(struct lxcfs *engine)
 	containers_close(engine->containers);
 	host_close(&engine->host);
 	free(engine->mode);
+	free(engine->node);
 	free(engine);
 }
 
@@ -243,8 +253,24 @@ static int host_text(const struct lxcfs *engine, const struct view *view, struct
 	return file_read_at(engine->host.rootfd, view->host, text);
 }
 
+/*
+ * Is the caller in another container than a moment ago? Its cgroup may be removed
+ * after everybody was moved out of it, before its files are read.
+ */
+static bool has_moved(const struct lxcfs *engine, const struct lxcfs_caller *caller,
+		      const struct container *container)
+{
+	struct container *now = NULL;
+	bool moved = container_of(engine->containers, caller->pid, &now) == 0 && now != container;
+
+	container_put(engine->containers, now);
+	return moved;
+}
+
+/* -EAGAIN: the container is no longer the caller's. */
 static int view_render(const struct lxcfs *engine, const struct view *view,
-		       const struct container *container, struct origins *why, struct text *text)
+		       const struct lxcfs_caller *caller, const struct container *container,
+		       struct origins *why, struct text *text)
 {
 	AUTO_SNAPSHOT struct snapshot snapshot = { 0 };
 	int r;
@@ -265,6 +291,8 @@ static int view_render(const struct lxcfs *engine, const struct view *view,
 	if (r < 0)
 		return r;
 	if ((snapshot.have & view->must) != view->must) {
+		if (has_moved(engine, caller, container))
+			return -EAGAIN;
 		origin_note(why, "the host's file", "the caller's cgroup has no numbers", view->host);
 		return host_text(engine, view, text);
 	}
@@ -284,22 +312,39 @@ static int call_render(struct lxcfs *engine, const struct call *call, const char
 			before = personality_adopt(engine->host.procfd, call->tree_call.caller->pid);
 		if (call->tree_call.container && engine->load && view->needs & NEED_LOADAVG)
 			load_want(engine->load, call->tree_call.container);
-		return view_render(engine, view, call->tree_call.container, why, text);
+		return view_render(engine, view, call->tree_call.caller,
+				   call->tree_call.container, why, text);
 	}
 	if (call->tree)
 		return call->tree->read(&call->tree_call, call->path, text);
 	return view ? -EISDIR : -ENOENT;
 }
 
+/* -EAGAIN from a caller that is moved to and fro all the time. */
+static int render(struct lxcfs *engine, const struct lxcfs_caller *caller, const char *path,
+		  struct origins *why, struct text *text)
+{
+	int r = -EAGAIN;
+
+	for (unsigned i = 0; r == -EAGAIN && i < MOVES_MAX; i++) {
+		AUTO_CALL struct call call = { 0 };
+
+		text_clear(text);
+		if (why)
+			text_clear(&why->lines);
+		r = call_begin(engine, caller, path, &call);
+		if (r == 0)
+			r = call_render(engine, &call, path, why, text);
+	}
+	return r;
+}
+
 int lxcfs_render(struct lxcfs *engine, const struct lxcfs_caller *caller, const char *path,
 		 char **ret_text, size_t *ret_len)
 {
-	AUTO_CALL struct call call = { 0 };
 	AUTO_TEXT struct text text = { 0 };
-	int r = call_begin(engine, caller, path, &call);
+	int r = render(engine, caller, path, NULL, &text);
 
-	if (r == 0)
-		r = call_render(engine, &call, path, NULL, &text);
 	if (r == 0 && !text_reserve(&text, 0)) /* an empty text is a string, too */
 		r = text.error;
 	if (r < 0)
@@ -313,14 +358,11 @@ int lxcfs_render(struct lxcfs *engine, const struct lxcfs_caller *caller, const 
 int lxcfs_explain(struct lxcfs *engine, const struct lxcfs_caller *caller, const char *path,
 		  char **ret_text)
 {
-	AUTO_CALL struct call call = { 0 };
 	AUTO_TEXT struct text text = { 0 }, answer = { 0 };
 	struct origins why = { .lines = { 0 } };
 	const struct view *view = view_here(engine, path, NULL);
-	int r = call_begin(engine, caller, path, &call);
+	int r = render(engine, caller, path, &why, &text);
 
-	if (r == 0)
-		r = call_render(engine, &call, path, &why, &text);
 	if (r == 0) {
 		if (view && view->explain)
 			text_printf(&answer, "%s\n", view->explain);
@@ -545,11 +587,6 @@ int lxcfs_trigger(struct lxcfs *engine, const struct lxcfs_caller *caller, const
 	return 0;
 }
 
-static uint64_t view_node(const char *path)
-{
-	return (uint64_t)NODE_VIEW << NODE_BITS | (hash_string(path) & NODE_MASK);
-}
-
 int lxcfs_node(struct lxcfs *engine, const char *path, uint64_t *ret_node)
 {
 	const char *rest;
@@ -586,7 +623,7 @@ int lxcfs_node_path(struct lxcfs *engine, uint64_t node, char **ret_path)
 	if (node == ROOT_NODE)
 		text_puts(&path, "/");
 	for (size_t i = 0; i < views_count && !path.len; i++) {
-		if (view_node(views[i].path) == node)
+		if (engine->node[i] == node)
 			text_puts(&path, views[i].path);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(trees) && !path.len; i++) {

@@ -37,6 +37,12 @@ static int gather_memory(const struct gathering *g, unsigned need)
 	return cgroup_read_memory(g->container->cgroup, g->why, &g->snapshot->memory);
 }
 
+static int gather_swap(const struct gathering *g, unsigned need)
+{
+	(void)need;
+	return cgroup_read_swap(g->container->cgroup, g->why, &g->snapshot->memory);
+}
+
 /* The number behind "label" in a "Label:   123 kB" file; 0 when it is not there. */
 static uint64_t labelled(const char *text, const char *label)
 {
@@ -52,10 +58,13 @@ static uint64_t labelled(const char *text, const char *label)
 
 static int gather_hugetlb(const struct gathering *g, unsigned need)
 {
-	const char *meminfo = text_str(&g->snapshot->host[HOST_MEMINFO]);
+	/* These lines are the last, and all behind this one. */
+	const char *meminfo = strstr(text_str(&g->snapshot->host[HOST_MEMINFO]),
+				     "\nHugePages_Total:");
 
 	(void)need;
-	if (!labelled(meminfo, "\nHugetlb:") && !labelled(meminfo, "\nHugePages_Total:"))
+	if (!meminfo ||
+	    (!labelled(meminfo, "\nHugetlb:") && !labelled(meminfo, "\nHugePages_Total:")))
 		return -ENODATA; /* the host has no pool to share */
 	return cgroup_read_hugetlb(g->container->cgroup, g->why,
 				   labelled(meminfo, "\nHugepagesize:"), &g->snapshot->hugetlb);
@@ -163,6 +172,7 @@ static const struct {
 	int (*gather)(const struct gathering *, unsigned need);
 } steps[] = {
 	{ NEED_MEMORY, gather_memory },
+	{ NEED_SWAP, gather_swap },
 	{ NEED_HUGETLB, gather_hugetlb },
 	{ NEED_IO, gather_io },
 	{ NEED_AGE, gather_age },

@@ -159,16 +159,15 @@ static uint64_t capacity_us(const struct snapshot *s)
 	return number_min(all, number_scale(s->quota.quota_us, SECOND_US, s->quota.period_us));
 }
 
-static int times_fill(const struct host *host, struct history *history, uint64_t id,
-		      const struct cgroup_cputime *time, struct snapshot *s)
+static int times_of(struct history *history, uint64_t id, const struct cgroup_cputime *time,
+		    const struct busy *busy, struct snapshot *s)
 {
 	AUTO_FREE struct cpu_times *times = calloc(s->cpu_count, sizeof *times);
-	struct busy busy = { 0 };
 	struct history_cpu now;
-	int r = times ? busy_fill(host, time, s, &busy) : -ENOMEM;
+	int r;
 
-	if (r < 0)
-		return r;
+	if (!times)
+		return -ENOMEM;
 	now = (struct history_cpu){
 		.now = s->now,
 		.start = s->start,
@@ -177,14 +176,35 @@ static int times_fill(const struct host *host, struct history *history, uint64_t
 		.cpus = &s->cpus,
 		.count = s->cpu_count,
 		.capacity = capacity_us(s),
-		.busy = busy.ticks,
-		.busy_count = busy.count,
+		.busy = busy->ticks,
+		.busy_count = busy->count,
 		.busy_is_own = time->count > 0,
+		.total_only = !busy->count,
 	};
 	r = history_cpu_times(history, id, &now, times, &s->cpu_total);
-	free(busy.ticks);
 	if (r == 0)
 		s->cpu_times = take_ptr(times);
+	return r;
+}
+
+/*
+ * How busy the host's CPUs are is a long text to read: where only the total is asked for
+ * it can wait, but for a container's first answer.
+ */
+static int times_fill(const struct host *host, struct history *history, uint64_t id,
+		      const struct cgroup_cputime *time, struct snapshot *s)
+{
+	struct busy busy = { 0 };
+	int r = -EAGAIN;
+
+	if (!time->count && !(s->have & NEED_HOST_STAT))
+		r = times_of(history, id, time, &busy, s);
+	if (r != -EAGAIN)
+		return r;
+	r = busy_fill(host, time, s, &busy);
+	if (r == 0)
+		r = times_of(history, id, time, &busy, s);
+	free(busy.ticks);
 	return r;
 }
 

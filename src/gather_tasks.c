@@ -16,6 +16,7 @@
 #include "base/number.h"
 
 #define STAT_MAX 1024 /* the first 22 fields of /proc/PID/stat are shorter, comm has 64 bytes at most */
+#define PID_BITS 22 /* PID_MAX_LIMIT of linux/threads.h */
 #define PIDNS_LEVELS 33 /* MAX_PID_NS_LEVEL of kernel/pid_namespace.c and the first one */
 
 /* Fields of /proc/PID/stat by their number in proc(5). */
@@ -219,13 +220,16 @@ int gather_tasks(const struct host *host, struct history *history,
 		 const struct container *container, struct snapshot *ret)
 {
 	struct tasks tasks;
-	uint64_t last;
+	uint64_t last, task;
 	int r = tasks_count(host, container->cgroup, &tasks);
 
 	if (r < 0)
 		return r;
-	last = inner_pid(host, container, tasks.youngest);
-	ret->tasks.processes = history_last_pid(history, container->id, last);
+	task = tasks.youngest_start << PID_BITS | tasks.youngest;
+	if (!history_last_pid_of(history, container->id, task, &last))
+		last = history_last_pid(history, container->id, task,
+					inner_pid(host, container, tasks.youngest));
+	ret->tasks.processes = last;
 	ret->tasks.running = tasks.running + 1;
 	ret->tasks.blocked = tasks.blocked;
 	ret->tasks.total = number_max(tasks.total, ret->tasks.running);

@@ -19,7 +19,7 @@
 #include "base/number.h"
 
 #define MAGIC 0x79726f7473696878 /* "xhistory" */
-#define VERSION 1
+#define VERSION 2
 #define LOCKS 64
 #define LOCK_WAIT_NS 100000000
 /*
@@ -62,8 +62,12 @@ struct record {
 	uint64_t id;
 	uint64_t now, user, system;	 /* the last moment, as struct history_cpu has it */
 	uint64_t owed_user, owed_system; /* used, but there was no room to show it yet */
+	/* In the total, but not yet spread over the CPUs. */
+	struct {
+		uint64_t used, user, room;
+	} unspread;
 	struct cpu_times total;
-	uint64_t last_pid;
+	uint64_t last_pid, last_task;
 	struct history_load load;
 	uint64_t count;		/* of the entries below, 0: no CPU time was asked for yet */
 	struct cpu_entry cpu[]; /* every CPU ever shown, ascending */
@@ -529,15 +533,15 @@ static uint64_t counter_gain(uint64_t *last, uint64_t now)
 	return gain;
 }
 
-/* A later answer: the time since the last one, used or idle, comes on top. */
-static void record_advance(struct record *r, const struct history_cpu *now, size_t shown)
+/* Gives the CPUs what the total has gained since they were given something. */
+static void record_spread(struct record *r, const struct history_cpu *now, size_t shown)
 {
-	uint64_t room = number_scale(now->now - r->now, now->capacity, SECOND_US);
-	uint64_t user = r->owed_user + counter_gain(&r->user, now->user);
-	uint64_t system = r->owed_system + counter_gain(&r->system, now->system);
-	uint64_t used = number_min(number_add(user, system), room);
-	uint64_t used_user = used ? number_scale(used, user, number_add(user, system)) : 0;
-	struct spread s = { .used = used, .room = room, .count = shown, .user = used_user };
+	struct spread s = {
+		.used = r->unspread.used,
+		.room = r->unspread.room,
+		.count = shown,
+		.user = r->unspread.user,
+	};
 	size_t i = 0;
 
 	spread_begin(&s, r, now);
@@ -547,11 +551,28 @@ static void record_advance(struct record *r, const struct history_cpu *now, size
 		e->shown.idle += spread_room(&s, i++) - given;
 		e->busy = busy_of(now, e->number);
 	}
+	memset(&r->unspread, 0, sizeof r->unspread);
+}
+
+/* A later answer: the time since the last one, used or idle, comes on top. */
+static void record_advance(struct record *r, const struct history_cpu *now, size_t shown)
+{
+	uint64_t room = number_scale(now->now - r->now, now->capacity, SECOND_US);
+	uint64_t user = r->owed_user + counter_gain(&r->user, now->user);
+	uint64_t system = r->owed_system + counter_gain(&r->system, now->system);
+	uint64_t used = number_min(number_add(user, system), room);
+	uint64_t used_user = used ? number_scale(used, user, number_add(user, system)) : 0;
+
 	r->total.user += used_user;
 	r->total.system += used - used_user;
 	r->total.idle += room - used;
 	r->owed_user = user - used_user;
 	r->owed_system = system - (used - used_user);
+	r->unspread.used += used;
+	r->unspread.user += used_user;
+	r->unspread.room += room;
+	if (!now->total_only)
+		record_spread(r, now, shown);
 }
 
 /* The counters of the shown CPUs, in their order; a CPU that has no entry shows nothing. */
@@ -578,6 +599,8 @@ int history_cpu_times(struct history *h, uint64_t container, const struct histor
 	if (!now->count)
 		return -EINVAL;
 	p = place_open(h, container);
+	if (now->total_only && (!p.record || !p.record->count))
+		return -EAGAIN;
 	if (p.lock && (!p.record || !p.record->count || now->now > p.record->now)) {
 		struct record *edit = place_edit(&p);
 		bool first = !edit->count;
@@ -596,15 +619,26 @@ int history_cpu_times(struct history *h, uint64_t container, const struct histor
 	return 0;
 }
 
-uint64_t history_last_pid(struct history *h, uint64_t container, uint64_t pid)
+bool history_last_pid_of(struct history *h, uint64_t container, uint64_t task, uint64_t *ret)
+{
+	AUTO_PLACE struct place p = place_open(h, container);
+
+	if (!p.record || !task || p.record->last_task != task)
+		return false;
+	*ret = p.record->last_pid;
+	return true;
+}
+
+uint64_t history_last_pid(struct history *h, uint64_t container, uint64_t task, uint64_t pid)
 {
 	AUTO_PLACE struct place p = place_open(h, container);
 	uint64_t seen = p.record ? p.record->last_pid : 0;
 
-	if (pid > seen && p.lock) {
+	if (p.lock && (pid > seen || (task && (!p.record || p.record->last_task != task)))) {
 		struct record *edit = place_edit(&p);
 
-		edit->last_pid = pid;
+		edit->last_pid = number_max(pid, seen);
+		edit->last_task = task;
 		place_commit(&p, edit);
 	}
 	return number_max(pid, seen);

@@ -41,20 +41,31 @@ struct history_cpu {
 	const uint64_t *busy;
 	size_t busy_count;
 	bool busy_is_own; /* it is that; then the first answer is split the same way */
+	bool total_only; /* busy is not known: the CPUs get their part with the next answer */
 };
 
 /*
  * What the CPUs shall show: user, system and idle for each shown CPU, and for
  * all together. Goes on from what was shown last; the first answer is made from
  * the container's age and use alone. A moment before the last one, or the same, is
- * answered with what was shown then. -EINVAL without CPUs, -EBUSY when a stopped
+ * answered with what was shown then. -EINVAL without CPUs, -EAGAIN when the first
+ * answer is for the total alone, -EBUSY when a stopped
  * process holds on to a container that nobody asked for before.
  */
 int history_cpu_times(struct history *history, uint64_t container, const struct history_cpu *now,
 		      struct cpu_times *ret_cpus, struct cpu_times *ret_total);
 
-/* The last pid of the container's namespace seen so far and this one: the larger. */
-uint64_t history_last_pid(struct history *history, uint64_t container, uint64_t pid);
+/*
+ * The last pid of the container's namespace seen so far and this one: the larger. `task`
+ * stands for the task that has this pid, 0: none; as long as it is the youngest, its pid
+ * need not be looked up again.
+ */
+uint64_t history_last_pid(struct history *history, uint64_t container, uint64_t task,
+			  uint64_t pid);
+
+/* The last pid seen so far when this task was the last one looked up; false when not. */
+bool history_last_pid_of(struct history *history, uint64_t container, uint64_t task,
+			 uint64_t *ret);
 
 /* Load averages, 11-bit fixed point as in the kernel's include/linux/sched/loadavg.h. */
 struct history_load {

@@ -27,6 +27,7 @@ enum need {
 	NEED_PRESSURE_MEMORY = 1 << 10,
 	NEED_PRESSURE_IRQ = 1 << 11,
 	NEED_SLABINFO = 1 << 12,
+	NEED_SWAP = 1 << 13, /* of memory the swap alone */
 	/* The host's own files, see host_file. */
 	NEED_HOST_MEMINFO = 1 << 16,
 	NEED_HOST_STAT = 1 << 17,

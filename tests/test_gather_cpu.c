@@ -137,7 +137,7 @@ END_TEST
 /* Gathers both at a moment; the snapshot is to be freed. */
 static struct snapshot times_at(uint64_t now, unsigned flags)
 {
-	struct snapshot s = { .have = NEED_AGE, .now = now };
+	struct snapshot s = { .have = NEED_AGE | NEED_HOST_STAT, .now = now };
 
 	ck_assert_int_eq(gather_cpus(&host, &container, flags, NULL, &s), 0);
 	ck_assert_int_eq(gather_cpu_times(&host, history, &container, NULL, &s), 0);
@@ -163,6 +163,26 @@ START_TEST(time_is_spread_as_the_hosts_cpus_are_busy)
 	later = times_at(11 * S, 0);
 	ck_assert_uint_eq(later.cpu_times[0].user, S);
 	ck_assert_uint_eq(later.cpu_times[1].user, S + S / 2);
+}
+END_TEST
+
+/* Without the host's text only the total is up to date, but for the first answer. */
+START_TEST(the_total_needs_no_host_text)
+{
+	AUTO_SNAPSHOT struct snapshot first = { .have = NEED_AGE, .now = 10 * S };
+	AUTO_SNAPSHOT struct snapshot later = { .have = NEED_AGE, .now = 11 * S };
+
+	engine_start("0::/c\n");
+	ck_assert_int_eq(gather_cpus(&host, &container, 0, NULL, &first), 0);
+	ck_assert_int_eq(gather_cpu_times(&host, history, &container, NULL, &first), 0);
+	ck_assert_uint_eq(first.cpu_total.idle, 17 * S);
+	ck_assert_uint_gt(first.host[HOST_STAT].len, 0);
+	test_write(machine, "cg/c/cpu.stat", "user_usec 2500000\nsystem_usec 1000000\n");
+	ck_assert_int_eq(gather_cpus(&host, &container, 0, NULL, &later), 0);
+	ck_assert_int_eq(gather_cpu_times(&host, history, &container, NULL, &later), 0);
+	ck_assert_uint_eq(later.cpu_total.user, 2 * S + S / 2);
+	ck_assert_uint_eq(later.cpu_times[0].user, first.cpu_times[0].user);
+	ck_assert_uint_eq(later.host[HOST_STAT].len, 0);
 }
 END_TEST
 
@@ -244,6 +264,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, every_number_is_explained);
 	tcase_add_test(tests, time_is_spread_as_the_hosts_cpus_are_busy);
 	tcase_add_test(tests, broken_host_stat);
+	tcase_add_test(tests, the_total_needs_no_host_text);
 	tcase_add_test(tests, the_quota_bounds_the_time);
 	tcase_add_test(tests, what_cannot_be_known);
 	tcase_add_test(tests, own_time_per_cpu);

@@ -542,8 +542,8 @@ START_TEST(an_engine_goes_on_where_the_last_one_ended)
 	history_load_get(h, 9, &back);
 	ck_assert_uint_eq(back.sampled, 0);
 	history_load_set(h, 9, &load);
-	ck_assert_uint_eq(history_last_pid(h, 9, 40), 40);
-	ck_assert_uint_eq(history_last_pid(h, 9, 30), 40);
+	ck_assert_uint_eq(history_last_pid(h, 9, 0, 40), 40);
+	ck_assert_uint_eq(history_last_pid(h, 9, 0, 30), 40);
 	ck_assert_int_eq(steady(h, 9, 8 * S, &total), 0);
 	history_close(h);
 
@@ -551,7 +551,7 @@ START_TEST(an_engine_goes_on_where_the_last_one_ended)
 	h = history_new(memory, size, 3);
 	history_load_get(h, 9, &back);
 	ck_assert_mem_eq(&load, &back, sizeof load);
-	ck_assert_uint_eq(history_last_pid(h, 9, 0), 40);
+	ck_assert_uint_eq(history_last_pid(h, 9, 0, 0), 40);
 	ck_assert_int_eq(steady(h, 9, 7 * S, &total), 0);
 	ck_assert_uint_eq(sum(&total), 16 * S);
 	history_close(h);
@@ -559,7 +559,7 @@ START_TEST(an_engine_goes_on_where_the_last_one_ended)
 	/* bytes of another layout do */
 	memset(memory, 0xa5, 4096);
 	h = history_new(memory, size, 2);
-	ck_assert_uint_eq(history_last_pid(h, 9, 0), 0);
+	ck_assert_uint_eq(history_last_pid(h, 9, 0, 0), 0);
 	history_close(h);
 	munmap(memory, size);
 }
@@ -604,20 +604,20 @@ START_TEST(who_was_not_asked_for_longest_gives_way)
 	ck_assert_uint_lt(size, whole);
 	h = history_new(memory, size, 1);
 	for (uint64_t id = 1; id <= 24; id++)
-		history_last_pid(h, id, id);
+		history_last_pid(h, id, 0, id);
 	next_coarse_tick();
-	ck_assert_uint_eq(history_last_pid(h, 1, 0), 1);
+	ck_assert_uint_eq(history_last_pid(h, 1, 0, 0), 1);
 	next_coarse_tick();
-	ck_assert_uint_eq(history_last_pid(h, 100, 100), 100);
-	ck_assert_uint_eq(history_last_pid(h, 1, 0), 1);
+	ck_assert_uint_eq(history_last_pid(h, 100, 0, 100), 100);
+	ck_assert_uint_eq(history_last_pid(h, 1, 0, 0), 1);
 	for (uint64_t id = 2; id <= 24; id++) {
 		struct history_load load;
 
 		history_load_get(h, id, &load);
-		forgotten += history_last_pid(h, id, 0) != id;
+		forgotten += history_last_pid(h, id, 0, 0) != id;
 	}
 	ck_assert_uint_eq(forgotten, 1);
-	ck_assert_uint_eq(history_last_pid(h, 100, 0), 100);
+	ck_assert_uint_eq(history_last_pid(h, 100, 0, 0), 100);
 	history_close(h);
 	munmap(memory, whole);
 }
@@ -644,6 +644,56 @@ START_TEST(more_cpus_than_expected)
 }
 END_TEST
 
+/* Who asks for the total takes nothing from the CPUs: they have it with the next answer. */
+START_TEST(the_total_alone_is_spread_later)
+{
+	struct history *h = history_new(NULL, 0, 2);
+	struct cpulist cpus = list_of("0-1");
+	const uint64_t before[] = { 0, 0 }, after[] = { 30, 10 };
+	struct history_cpu now = moment(&cpus, 10 * S, 0, 0);
+	struct cpu_times cpu[2], total;
+
+	now.total_only = true;
+	ck_assert_int_eq(history_cpu_times(h, 1, &now, cpu, &total), -EAGAIN);
+	now.total_only = false;
+	now.busy = before;
+	now.busy_count = 2;
+	ck_assert_int_eq(history_cpu_times(h, 1, &now, cpu, &total), 0);
+	now = moment(&cpus, 14 * S, 3 * S, 1 * S);
+	now.total_only = true;
+	ck_assert_int_eq(history_cpu_times(h, 1, &now, cpu, &total), 0);
+	ck_assert_uint_eq(total.user, 3 * S);
+	ck_assert_uint_eq(total.idle, 24 * S);
+	ck_assert_uint_eq(cpu[0].user + cpu[0].system, 0);
+	ck_assert_uint_eq(cpu[0].idle, 10 * S);
+	now = moment(&cpus, 16 * S, 3 * S, 1 * S);
+	now.busy = after;
+	now.busy_count = 2;
+	ck_assert_int_eq(history_cpu_times(h, 1, &now, cpu, &total), 0);
+	ck_assert_uint_eq(total.idle, 28 * S);
+	ck_assert_uint_eq(cpu[0].user + cpu[0].system, 3 * S);
+	ck_assert_uint_eq(cpu[1].user + cpu[1].system, 1 * S);
+	ck_assert_uint_eq(cpu[0].idle + cpu[1].idle, 28 * S);
+	history_close(h);
+}
+END_TEST
+
+START_TEST(a_pid_is_known_while_its_task_is_the_youngest)
+{
+	struct history *h = history_new(NULL, 0, 2);
+	uint64_t pid = 7;
+
+	ck_assert(!history_last_pid_of(h, 9, 1234, &pid));
+	ck_assert_uint_eq(history_last_pid(h, 9, 1234, 40), 40);
+	ck_assert(history_last_pid_of(h, 9, 1234, &pid));
+	ck_assert_uint_eq(pid, 40);
+	ck_assert(!history_last_pid_of(h, 9, 1235, &pid) && !history_last_pid_of(h, 9, 0, &pid));
+	ck_assert_uint_eq(history_last_pid(h, 9, 1235, 5), 40); /* numbers begin anew */
+	ck_assert(history_last_pid_of(h, 9, 1235, &pid) && pid == 40);
+	history_close(h);
+}
+END_TEST
+
 static void fill(TCase *tests)
 {
 	tcase_add_test(tests, first_answer_is_made_from_age_and_use);
@@ -661,6 +711,8 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, an_engine_goes_on_where_the_last_one_ended);
 	tcase_add_test(tests, who_was_not_asked_for_longest_gives_way);
 	tcase_add_test(tests, more_cpus_than_expected);
+	tcase_add_test(tests, the_total_alone_is_spread_later);
+	tcase_add_test(tests, a_pid_is_known_while_its_task_is_the_youngest);
 }
 
 int main(void)

@@ -171,14 +171,14 @@ START_TEST(options_hide_swap)
 	text_clear(&t);
 	meminfo_render(&s, &t);
 	ck_assert_uint_eq(value(text_str(&t), "SwapTotal:"), 0);
-	memory_swap(&s, &total, &used);
+	memory_swap(&s, 200000 * 1024, &total, &used);
 	ck_assert_uint_eq(total + used, 0);
 	s.flags = 0;
-	memory_swap(&s, &total, &used);
+	memory_swap(&s, 200000 * 1024, &total, &used);
 	ck_assert_uint_eq(total, 64 * MIB);
 	ck_assert_uint_eq(used, 16 * MIB);
 	s.memory.swap_usage = CGROUP_UNKNOWN;
-	memory_swap(&s, &total, &used);
+	memory_swap(&s, 200000 * 1024, &total, &used);
 	ck_assert_uint_eq(total + used, 0);
 }
 END_TEST

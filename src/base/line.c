@@ -51,15 +51,6 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-const char *key_skip(const char *text, const char *key)
-{
-	while (*key && *text == *key) {
-		text++;
-		key++;
-	}
-	return *key || !is_blank(*text) ? NULL : text;
-}
-
 /* The field whose key the text begins with, looked for from `from` on and around; count if none. */
 static size_t field_find(const struct field *fields, size_t count, size_t from, const char *text,
 			 const char **ret_rest)

@@ -28,7 +28,14 @@ bool line_word(struct line *line, struct line *ret);
 bool line_is(const struct line *line, const char *s);
 
 /* What follows the key when the text begins with it and a blank after it; else NULL. */
-const char *key_skip(const char *text, const char *key);
+static inline const char *key_skip(const char *text, const char *key)
+{
+	while (*key && *text == *key) {
+		text++;
+		key++;
+	}
+	return *key || (*text != ' ' && *text != '\t') ? NULL : text;
+}
 
 /* One key of a "key value" file and where its number goes in a struct. */
 struct field {

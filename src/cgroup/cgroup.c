@@ -71,6 +71,13 @@ int cgroup_read_memory(struct cgroup *cg, struct origins *why, struct cgroup_mem
 	return b ? b->memory(cg, why, ret) : -ENODATA;
 }
 
+int cgroup_read_swap(struct cgroup *cg, struct origins *why, struct cgroup_memory *ret)
+{
+	const struct cgroup_backend *b = backend(cg, CGROUP_MEMORY);
+
+	return b ? b->swap(cg, why, ret) : -ENODATA;
+}
+
 int cgroup_read_hugetlb(struct cgroup *cg, struct origins *why, uint64_t size_kb,
 			struct cgroup_hugetlb *ret)
 {

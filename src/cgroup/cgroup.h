@@ -103,6 +103,9 @@ struct cgroup_memory {
 
 int cgroup_read_memory(struct cgroup *cg, struct origins *why, struct cgroup_memory *ret);
 
+/* The same, of which only swap_limit and swap_usage count. */
+int cgroup_read_swap(struct cgroup *cg, struct origins *why, struct cgroup_memory *ret);
+
 /* One huge page size's pool, in bytes. */
 struct cgroup_hugetlb {
 	uint64_t limit, usage, reserved;

@@ -35,6 +35,7 @@ struct cgroup {
 /* How one version answers; every function serves the call of cgroup.h of the same name. */
 struct cgroup_backend {
 	int (*memory)(struct cgroup *, struct origins *, struct cgroup_memory *);
+	int (*swap)(struct cgroup *, struct origins *, struct cgroup_memory *);
 	int (*hugetlb)(struct cgroup *, struct origins *, const char *size, struct cgroup_hugetlb *);
 	int (*quota)(struct cgroup *, struct origins *, struct cgroup_quota *);
 	int (*cpus)(struct cgroup *, struct origins *, struct cpulist *);

@@ -311,6 +311,7 @@ static int v1_io(struct cgroup *cg, struct origins *why, struct cgroup_io *ret)
 
 const struct cgroup_backend cgroup_v1 = {
 	.memory = v1_memory,
+	.swap = v1_memory, /* what may be swapped depends on the limits of memory */
 	.hugetlb = v1_hugetlb,
 	.quota = v1_quota,
 	.cpus = v1_cpus,

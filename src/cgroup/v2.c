@@ -53,6 +53,30 @@ static uint64_t read_known(struct cgroup *cg, struct origins *why, const char *w
 	return value;
 }
 
+/* At the level that has the memory controller. */
+static int swap_read(struct cgroup *cg, struct origins *why, unsigned up, struct cgroup_memory *m)
+{
+	int r = cgroup_file_min(cg, why, "swap limit",
+				(struct cgroup_file){ CGROUP_MEMORY, 0, "memory.swap.max", false },
+				&m->swap_limit);
+
+	if (r < 0)
+		return r;
+	m->swap_usage = read_known(cg, why, "swap used",
+				   (struct cgroup_file){ CGROUP_MEMORY, up, "memory.swap.current",
+							 false });
+	return 0;
+}
+
+static int v2_swap(struct cgroup *cg, struct origins *why, struct cgroup_memory *ret)
+{
+	struct cgroup_file usage = { CGROUP_MEMORY, 0, "memory.current", false };
+	AUTO_TEXT struct text content = { 0 };
+	int r = cgroup_file_read_near(cg, &usage, &content);
+
+	return r < 0 ? r : swap_read(cg, why, usage.up, ret);
+}
+
 static int v2_memory(struct cgroup *cg, struct origins *why, struct cgroup_memory *ret)
 {
 	struct cgroup_file stat = { CGROUP_MEMORY, 0, "memory.stat", false };
@@ -70,16 +94,11 @@ static int v2_memory(struct cgroup *cg, struct origins *why, struct cgroup_memor
 			    (struct cgroup_file){ CGROUP_MEMORY, 0, "memory.max", false }, &m.limit);
 	if (r < 0)
 		return r;
-	r = cgroup_file_min(cg, why, "swap limit",
-			    (struct cgroup_file){ CGROUP_MEMORY, 0, "memory.swap.max", false },
-			    &m.swap_limit);
+	r = swap_read(cg, why, stat.up, &m);
 	if (r < 0)
 		return r;
 	m.usage = read_known(cg, why, "memory used",
 			    (struct cgroup_file){ CGROUP_MEMORY, stat.up, "memory.current", false });
-	m.swap_usage = read_known(cg, why, "swap used",
-				 (struct cgroup_file){ CGROUP_MEMORY, stat.up,
-						       "memory.swap.current", false });
 	if (m.usage == CGROUP_UNKNOWN)
 		return -ENODATA;
 	*ret = m;
@@ -252,6 +271,7 @@ static int v2_io(struct cgroup *cg, struct origins *why, struct cgroup_io *ret)
 
 const struct cgroup_backend cgroup_v2 = {
 	.memory = v2_memory,
+	.swap = v2_swap,
 	.hugetlb = v2_hugetlb,
 	.quota = v2_quota,
 	.cpus = v2_cpus,

@@ -113,19 +113,14 @@ static struct host_memory host_memory(const struct snapshot *s)
 	return host;
 }
 
-static void swap_of(const struct snapshot *s, uint64_t host_bytes, uint64_t *ret_total,
-		    uint64_t *ret_used)
+void memory_swap(const struct snapshot *s, uint64_t host_bytes, uint64_t *ret_total,
+		 uint64_t *ret_used)
 {
 	const struct cgroup_memory *m = &s->memory;
 	bool none = s->flags & LXCFS_NO_SWAP || m->swap_usage == CGROUP_UNKNOWN;
 
 	*ret_total = none ? 0 : number_min(m->swap_limit, host_bytes);
 	*ret_used = none ? 0 : number_min(m->swap_usage, *ret_total);
-}
-
-void memory_swap(const struct snapshot *s, uint64_t *ret_total, uint64_t *ret_used)
-{
-	swap_of(s, number_scale(host_memory(s).swap_kb, KIB, 1), ret_total, ret_used);
 }
 
 /* Replaces every "unknown" by 0, so that the rest may calculate. */
@@ -183,7 +178,7 @@ static void compute(const struct snapshot *s, struct meminfo *m)
 	m->total = number_min(s->memory.limit, number_scale(host.total_kb, KIB, 1));
 	m->free = number_sub(m->total, m->cgroup.usage);
 	m->available = number_min(m->total, number_add(m->free, reclaimable(&m->cgroup)));
-	swap_of(s, number_scale(host.swap_kb, KIB, 1), &m->swap_total, &swap_used);
+	memory_swap(s, number_scale(host.swap_kb, KIB, 1), &m->swap_total, &swap_used);
 	m->swap_free = m->swap_total - swap_used;
 	m->active = number_add(m->cgroup.active_anon, m->cgroup.active_file);
 	m->inactive = number_add(m->cgroup.inactive_anon, m->cgroup.inactive_file);

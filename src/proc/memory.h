@@ -6,5 +6,9 @@
 
 #include "snapshot.h"
 
-/* Swap of the container in bytes: used <= total always; both 0 where it has none. */
-void memory_swap(const struct snapshot *snapshot, uint64_t *ret_total, uint64_t *ret_used);
+/*
+ * Swap of the container in bytes, of a host that has so much: used <= total always; both 0
+ * where it has none.
+ */
+void memory_swap(const struct snapshot *snapshot, uint64_t host_bytes, uint64_t *ret_total,
+		 uint64_t *ret_used);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/line.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "proc/memory.h"
 #include "view.h"
@@ -24,6 +25,26 @@ static void size_print(uint64_t kb, bool wide, struct text *text)
 	text_puts(text, wide && kb < WIDE_KB ? "\t\t" : "\t");
 }
 
+/* The sizes of the host's swap areas together, as SwapTotal of its meminfo. */
+static uint64_t host_bytes(const char *areas)
+{
+	struct line line, word;
+	uint64_t kb = 0;
+
+	while (line_next(&areas, &line)) {
+		uint64_t size;
+		const char *p;
+
+		/* Filename, type, size; a blank in a name is printed as "\\040". */
+		if (!line_word(&line, &word) || !line_word(&line, &word) || !line_word(&line, &word))
+			continue;
+		p = word.start;
+		if (number_take(&p, &size) == 0)
+			kb = number_add(kb, size);
+	}
+	return number_scale(kb, KIB, 1);
+}
+
 void swaps_render(const struct snapshot *s, struct text *text)
 {
 	const char *cursor = text_str(&s->host[HOST_SWAPS]);
@@ -34,7 +55,7 @@ void swaps_render(const struct snapshot *s, struct text *text)
 		text_append(text, header.start, header.len);
 		text_putc(text, '\n');
 	}
-	memory_swap(s, &total, &used);
+	memory_swap(s, host_bytes(cursor), &total, &used);
 	if (total < KIB)
 		return;
 	text_printf(text, "%-40svirtual\t\t", "none");
