@@ -225,10 +225,30 @@ static struct shared_answer *find_victim(const struct answers *answers, const st
 	return victim;
 }
 
-static void keep_text(struct answers *answers, struct shared_answer *a, char **text)
+/* The longest unused text of the set, NULL when none has any. */
+static struct shared_answer *find_oldest_text(const struct answers *answers, const struct set *set)
 {
-	if (atomic_load(&answers->kept) + a->len > BYTES_MAX)
-		return;
+	struct shared_answer *ways = ways_of(answers, set), *oldest = NULL;
+
+	for (size_t w = 0; w < WAYS; w++)
+		if (atomic_load(&ways[w].handle) && text_of(answers, &ways[w]) &&
+		    (!oldest || ways[w].used < oldest->used))
+			oldest = &ways[w];
+	return oldest;
+}
+
+/* Who opens thousands of files and reads a little of each pushes texts out, but keeps none out. */
+static void keep_text(struct answers *answers, const struct set *set, struct shared_answer *a,
+		      char **text)
+{
+	while (atomic_load(&answers->kept) + a->len > BYTES_MAX) {
+		struct shared_answer *oldest = find_oldest_text(answers, set);
+
+		if (!oldest)
+			return;
+		let_go(answers, oldest);
+		atomic_store(&oldest->handle, 0);
+	}
 	atomic_fetch_add(&answers->kept, a->len);
 	if (a->len <= SHARED_TEXT_MAX) {
 		memcpy(place_of(answers, a), *text, a->len);
@@ -251,7 +271,7 @@ void answers_put(struct answers *answers, uint64_t handle, uint64_t request, cha
 	a->len = len;
 	a->used = set->clock;
 	a->request = request;
-	keep_text(answers, a, &owned);
+	keep_text(answers, set, a, &owned);
 	atomic_store(&a->handle, handle);
 }
 

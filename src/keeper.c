@@ -30,9 +30,14 @@
 #define MS 1000000ull /* in nanoseconds */
 #define SECOND (1000 * MS)
 
-/* A worker that does not stamp its heartbeat, or sits in one request, for so long hangs. */
+/*
+ * A worker hangs that does not stamp its heartbeat for so long, sits in one request, or
+ * has all its threads sit in one each, so that nobody is served. What it sat in is
+ * answered EIO by the next.
+ */
 #define HEARTBEAT_LIMIT (15 * SECOND)
 #define REQUEST_LIMIT (30 * SECOND)
+#define STUCK_LIMIT (10 * SECOND)
 #define CHECK_INTERVAL (2 * SECOND)
 
 #define PROVE_LIMIT (20 * SECOND) /* for a new worker to show that it works */
@@ -159,12 +164,14 @@ static bool worker_hangs(const struct keeper *k, uint64_t now)
 {
 	uint64_t beat = atomic_load(&k->shared.header->heartbeat);
 	uint64_t since = shared_oldest(&k->shared);
+	uint64_t stuck = shared_stuck_since(&k->shared);
 
 	/* A new one has not had the time for a first beat. */
 	if (beat < k->worker.started)
 		beat = k->worker.started;
 	return (now > beat && now - beat > HEARTBEAT_LIMIT) ||
-	       (now > since && now - since > REQUEST_LIMIT);
+	       (now > since && now - since > REQUEST_LIMIT) ||
+	       (now > stuck && now - stuck > STUCK_LIMIT);
 }
 
 static void condemn(struct keeper *k, uint64_t now)
@@ -185,6 +192,7 @@ static void check_worker(struct keeper *k, uint64_t now)
 	if (++k->suspicions < 2)
 		return;
 	log_line("worker %d hangs: killing it", (int)k->worker.pid);
+	shared_give_up(&k->shared, now - STUCK_LIMIT);
 	condemn(k, now);
 }
 

@@ -207,6 +207,32 @@ uint64_t shared_oldest(const struct shared *s)
 	return oldest;
 }
 
+uint64_t shared_stuck_since(const struct shared *s)
+{
+	uint64_t latest = 0;
+
+	for (unsigned i = 0; i < s->slots; i++) {
+		uint64_t since = atomic_load(&shared_slot(s, i)->since);
+
+		if (!since)
+			return UINT64_MAX;
+		if (since > latest)
+			latest = since;
+	}
+	return latest;
+}
+
+void shared_give_up(const struct shared *s, uint64_t before)
+{
+	for (unsigned i = 0; i < s->slots; i++) {
+		struct shared_slot *slot = shared_slot(s, i);
+		uint64_t since = atomic_load(&slot->since);
+
+		if (since && since < before)
+			atomic_store(&slot->blame, SHARED_BLAME_LIMIT);
+	}
+}
+
 int shared_lock(int fd, off_t byte, bool wait)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_start = byte, .l_len = 1 };

@@ -91,6 +91,7 @@ struct shared_trigger {
 	char path[48];
 	char text[60]; /* as it was written, with the NUL or newline that the kernel cuts off */
 	uint32_t text_size;
+	uint64_t owner; /* inode of the outermost pid namespace, 0: not known */
 };
 
 struct shared {
@@ -130,6 +131,12 @@ void shared_blame(const struct shared *shared, uint32_t blame);
 
 /* When the longest-running handler began (CLOCK_MONOTONIC ns), UINT64_MAX when none runs. */
 uint64_t shared_oldest(const struct shared *shared);
+
+/* Since when every slot has been in one and the same request; UINT64_MAX when one is free. */
+uint64_t shared_stuck_since(const struct shared *shared);
+
+/* No other worker is to try what has been handled since before then. */
+void shared_give_up(const struct shared *shared, uint64_t before);
 
 /*
  * At most one keeper and one worker hold a state: a lock on a byte of the memfd

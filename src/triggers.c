@@ -3,7 +3,9 @@
 #include "triggers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fuse.h>
+#include <linux/nsfs.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -11,6 +13,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -20,7 +24,8 @@
 /* What an ordinary file answers to poll(2), the kernel's DEFAULT_POLLMASK. */
 #define POLL_READY (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
 
-#define PER_NAMESPACE_MAX 128
+#define PER_OWNER_MAX 128
+#define FILES_SHARE 4	/* of the files that this process may have open, one in so many */
 #define STOP UINT32_MAX /* epoll's name for the stop fd, next to table indexes */
 
 struct triggers {
@@ -68,6 +73,39 @@ static uint64_t namespace_of(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
 	return pid > 0 && stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+static uint64_t inode_of(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
+/*
+ * The outermost pid namespace around a process that is not our own: whatever is nested in
+ * a container, by whomever, counts as that container. 0 when it cannot be told.
+ */
+static uint64_t owner_of(pid_t pid)
+{
+	uint64_t ours = namespace_of(getpid());
+	AUTO_CLOSE int fd = -1;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && inode_of(fd) != ours) {
+		int parent = ioctl(fd, NS_GET_PARENT);
+
+		if (parent < 0 || inode_of(parent) == ours) {
+			if (parent >= 0)
+				close(parent);
+			break;
+		}
+		close(fd);
+		fd = parent;
+	}
+	return inode_of(fd);
 }
 
 static void disarm(struct triggers *t, unsigned i)
@@ -229,24 +267,30 @@ void triggers_close(struct triggers *t)
 	free_triggers(t);
 }
 
-static unsigned count_of(const struct triggers *t, uint64_t pid_ns)
+/* May there be one more in all, and one more of this owner? */
+static bool has_room(const struct triggers *t, uint64_t owner)
 {
-	unsigned count = 0;
+	unsigned all = 0, owners = 0;
+	struct rlimit files;
 
-	for (unsigned i = 0; i < t->shared->triggers; i++)
-		if (atomic_load(&entry(t, i)->handle) && entry(t, i)->pid_ns == pid_ns)
-			count++;
-	return count;
+	for (unsigned i = 0; i < t->shared->triggers; i++) {
+		if (!atomic_load(&entry(t, i)->handle))
+			continue;
+		all++;
+		owners += entry(t, i)->owner == owner;
+	}
+	return owners < PER_OWNER_MAX && getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	       all < files.rlim_cur / FILES_SHARE;
 }
 
 /* Fills a free entry; it counts once its handle is stored. */
-static int fill_entry(struct triggers *t, const struct lxcfs_caller *caller, uint64_t pid_ns,
+static int fill_entry(struct triggers *t, const struct lxcfs_caller *caller, uint64_t owner,
 		      const char *path, const char *text, size_t len)
 {
 	int i = find(t, 0);
 	struct shared_trigger *e;
 
-	if (i < 0 || count_of(t, pid_ns) >= PER_NAMESPACE_MAX)
+	if (i < 0 || !has_room(t, owner))
 		return -ENOSPC;
 	e = entry(t, (unsigned)i);
 	if (len > sizeof(e->text) || strlen(path) >= sizeof(e->path))
@@ -254,7 +298,8 @@ static int fill_entry(struct triggers *t, const struct lxcfs_caller *caller, uin
 	memcpy(e->text, text, len);
 	e->text_size = (uint32_t)len;
 	strcpy(e->path, path);
-	e->pid_ns = pid_ns;
+	e->owner = owner;
+	e->pid_ns = namespace_of(caller->pid);
 	e->pid = caller->pid;
 	e->uid = caller->uid;
 	e->gid = caller->gid;
@@ -266,14 +311,14 @@ static int fill_entry(struct triggers *t, const struct lxcfs_caller *caller, uin
 int triggers_arm(struct triggers *t, const struct lxcfs_caller *caller, uint64_t handle,
 		 const char *path, const char *text, size_t len)
 {
-	uint64_t pid_ns = namespace_of(caller->pid);
+	uint64_t owner = owner_of(caller->pid);
 	AUTO_UNLOCK pthread_mutex_t *lock = lock_table(t);
 	int i, r;
 
 	(void)lock;
 	if (find(t, handle) >= 0)
 		return -EBUSY;
-	i = fill_entry(t, caller, pid_ns, path, text, len);
+	i = fill_entry(t, caller, owner, path, text, len);
 	if (i < 0)
 		return i;
 	r = arm(t, (unsigned)i);

@@ -26,7 +26,8 @@ void triggers_close(struct triggers *triggers);
 
 /*
  * Arms a trigger for an open file, as a write to it asks. -EBUSY where it has
- * one, -ENOSPC where the caller's pid namespace, or everybody, has enough,
+ * one, -ENOSPC where the caller's container (with all
+ * that is nested in it), or everybody, has enough,
  * -EINVAL and -EOPNOTSUPP as lxcfs_trigger().
  */
 int triggers_arm(struct triggers *triggers, const struct lxcfs_caller *caller, uint64_t handle,

@@ -97,6 +97,27 @@ START_TEST(bounded)
 }
 END_TEST
 
+/* All the memory there is, taken by texts that nobody reads on: who comes later is kept, too. */
+START_TEST(a_flood_keeps_nobody_out)
+{
+	struct answers *a = answers_new(NULL);
+	const size_t len = 50000;
+	char buf[4];
+	size_t n, kept = 0;
+
+	for (uint64_t handle = 1; handle <= 4000; handle++)
+		answers_put(a, handle, 100, text(len, 'x'), len);
+	ck_assert_uint_gt(answers_kept(a), (64 << 20) - len);
+	for (uint64_t handle = 10001; handle <= 10400; handle++) {
+		answers_put(a, handle, 100, text(len, 'y'), len);
+		ck_assert_uint_le(answers_kept(a), 64 << 20);
+		kept += answers_get(a, handle, 5, buf, 4, &n) && buf[0] == 'y';
+	}
+	ck_assert_uint_ge(kept, 390); /* of 400; a set may by chance have had no text to give up */
+	answers_free(a);
+}
+END_TEST
+
 /* A worker that ends amid everything, and the one that follows it. */
 START_TEST(the_next_worker_goes_on)
 {
@@ -183,6 +204,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, pieces_until_the_end);
 	tcase_add_test(tests, a_new_text_takes_the_place);
 	tcase_add_test(tests, bounded);
+	tcase_add_test(tests, a_flood_keeps_nobody_out);
 	tcase_add_test(tests, the_next_worker_goes_on);
 	tcase_add_test(tests, threads);
 }

@@ -133,6 +133,30 @@ START_TEST(blame_is_for_who_was_handled)
 }
 END_TEST
 
+/* All threads in one request each, and what becomes of those that are too old. */
+START_TEST(stuck_is_when_no_thread_is_free)
+{
+	AUTO_CLOSE int fd = create(3);
+	struct shared s;
+
+	ck_assert_int_eq(shared_map(fd, false, &s), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_uint_eq(shared_stuck_since(&s), UINT64_MAX);
+		atomic_store(&shared_slot(&s, i)->since, 100 + i);
+	}
+	ck_assert_uint_eq(shared_stuck_since(&s), 102);
+	shared_give_up(&s, 102);
+	ck_assert_uint_eq(atomic_load(&shared_slot(&s, 0)->blame), SHARED_BLAME_LIMIT);
+	ck_assert_uint_eq(atomic_load(&shared_slot(&s, 1)->blame), SHARED_BLAME_LIMIT);
+	ck_assert_uint_eq(atomic_load(&shared_slot(&s, 2)->blame), 0);
+	/* One that gets through after all is forgiven. */
+	shared_slot_clear(shared_slot(&s, 1));
+	ck_assert_uint_eq(atomic_load(&shared_slot(&s, 1)->blame), 0);
+	ck_assert_uint_eq(shared_stuck_since(&s), UINT64_MAX);
+	shared_unmap(&s);
+}
+END_TEST
+
 START_TEST(a_lock_has_one_holder_and_dies_with_it)
 {
 	AUTO_CLOSE int fd = create(1);
@@ -230,6 +254,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, nonsense_is_refused);
 	tcase_add_test(tests, another_version_is_served);
 	tcase_add_test(tests, blame_is_for_who_was_handled);
+	tcase_add_test(tests, stuck_is_when_no_thread_is_free);
 	tcase_add_test(tests, a_lock_has_one_holder_and_dies_with_it);
 	tcase_add_test(tests, handoffs);
 	tcase_add_test(tests, deaths_are_answered_at_once_until_they_are_many);
