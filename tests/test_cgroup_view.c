@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/number.h"
+#include "cgroup/view_place.h"
 #include "cgroup/view_procs.h"
 #include "container.h"
 #include "support.h"
@@ -832,6 +833,19 @@ static void expect_node(const char *path)
 	ck_assert_uint_eq(node, again);
 }
 
+START_TEST(test_named_hierarchies)
+{
+	struct cgroup_hierarchy named = { .name = (char *)"name=systemd" };
+	struct cgroup_hierarchy joint = { .name = (char *)"cpu,cpuacct" };
+	struct line bare = { "systemd", 7 }, whole = { "name=systemd", 12 }, part = { "cpu", 3 };
+
+	ck_assert_str_eq(place_hierarchy_name(&named), "systemd");
+	ck_assert_str_eq(place_hierarchy_name(&joint), "cpu,cpuacct");
+	ck_assert(place_is_hierarchy(&bare, &named) && place_is_hierarchy(&whole, &named));
+	ck_assert(!place_is_hierarchy(&part, &joint) && !place_is_hierarchy(&bare, &joint));
+}
+END_TEST
+
 START_TEST(test_nodes)
 {
 	static const char *const paths[] = {
@@ -883,7 +897,8 @@ START_TEST(test_nodes_of_this_machine)
 		char path[300];
 		uint64_t node;
 
-		snprintf(path, sizeof path, "/%s/cgroup.procs", live.cgroups->hierarchy[i].name);
+		snprintf(path, sizeof path, "/%s/cgroup.procs",
+			 place_hierarchy_name(&live.cgroups->hierarchy[i]));
 		ck_assert_int_eq(cgroup_tree.node(&live, path, &node), 0);
 		ck_assert_int_eq(cgroup_tree.node_path(&live, node, &back), 0);
 		ck_assert_str_eq(text_str(&back), path);
@@ -1001,6 +1016,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, test_moves_refused);
 	tcase_add_test(tests, test_moves_between_others);
 	tcase_add_test(tests, test_real_namespaces);
+	tcase_add_test(tests, test_named_hierarchies);
 	tcase_add_test(tests, test_nodes);
 	tcase_add_test(tests, test_nodes_of_this_machine);
 	tcase_add_test(tests, test_names_have_numbers_of_their_own);

@@ -54,7 +54,7 @@ static int list_hierarchies(const struct tree_call *call,
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < cgroups->count; i++)
-		r = each(arg, cgroups->hierarchy[i].name, S_IFDIR);
+		r = each(arg, place_hierarchy_name(&cgroups->hierarchy[i]), S_IFDIR);
 	return r;
 }
 

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "cgroup/private.h"
+#include "cgroup/view_place.h"
 #include "cgroup/view.h"
 
 #define TREE_NODE 0  /* "/cgroup" itself; no directory has number 0 */
@@ -58,7 +59,7 @@ static int path_split(const struct host *host, const char *path, size_t *ret_ind
 	struct line name = { path + 1, len };
 
 	for (size_t i = 0; len && i < host->cgroups->count; i++) {
-		if (!line_is(&name, host->cgroups->hierarchy[i].name))
+		if (!place_is_hierarchy(&name, &host->cgroups->hierarchy[i]))
 			continue;
 		path += 1 + len;
 		*ret_index = i;
@@ -246,6 +247,6 @@ int cgroup_view_node_path(const struct host *host, uint64_t node, struct text *p
 	}
 	if (r < 0)
 		return r;
-	text_printf(path, "/%s%s", h->name, text_str(&found));
+	text_printf(path, "/%s%s", place_hierarchy_name(h), text_str(&found));
 	return path->error;
 }

@@ -55,6 +55,18 @@ const char *place_own(const struct tree_call *call, size_t index)
 	return call->container->own_pidns ? NULL : "";
 }
 
+const char *place_hierarchy_name(const struct cgroup_hierarchy *hierarchy)
+{
+	size_t named = strncmp(hierarchy->name, "name=", 5) == 0 ? 5 : 0;
+
+	return hierarchy->name + named;
+}
+
+bool place_is_hierarchy(const struct line *name, const struct cgroup_hierarchy *hierarchy)
+{
+	return line_is(name, place_hierarchy_name(hierarchy)) || line_is(name, hierarchy->name);
+}
+
 static int hierarchy_enter(const struct tree_call *call, const struct line *name,
 			   struct place *place)
 {
@@ -63,7 +75,7 @@ static int hierarchy_enter(const struct tree_call *call, const struct line *name
 	for (size_t i = 0; i < cgroups->count; i++) {
 		const struct cgroup_hierarchy *h = &cgroups->hierarchy[i];
 
-		if (!line_is(name, h->name))
+		if (!place_is_hierarchy(name, h))
 			continue;
 		place->hierarchy = h;
 		place->index = i;

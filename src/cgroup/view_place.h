@@ -57,3 +57,11 @@ struct line place_way_entry(const struct place *place);
 const char *place_own(const struct tree_call *call, size_t index);
 
 #define AUTO_PLACE __attribute__((cleanup(place_close)))
+
+/*
+ * What a hierarchy's directory is called: its controllers, "cpu,cpuacct"; of a named one
+ * without controllers the name alone, "systemd", as LXCFS 5.0 has it. It is also found
+ * as /proc/PID/cgroup writes it, "name=systemd".
+ */
+const char *place_hierarchy_name(const struct cgroup_hierarchy *hierarchy);
+bool place_is_hierarchy(const struct line *name, const struct cgroup_hierarchy *hierarchy);
