@@ -29,7 +29,6 @@
 
 #define FILES_KEPT_MAX 2048
 #define MOVES_MAX 16 /* how often a caller is followed to another cgroup in one read */
-#define MOVES_MAX 16 /* how often a caller is followed to another cgroup in one read */
 #define ROOT_NODE 1
 #define NODE_BITS 62
 #define NODE_MASK (((uint64_t)1 << NODE_BITS) - 1)
@@ -269,21 +268,6 @@ static bool has_moved(const struct lxcfs *engine, const struct lxcfs_caller *cal
 }
 
 /* -EAGAIN: the container is no longer the caller's. */
-/*
- * Is the caller in another container than a moment ago? Its cgroup may be removed
- * after everybody was moved out of it, before its files are read.
- */
-static bool has_moved(const struct lxcfs *engine, const struct lxcfs_caller *caller,
-		      const struct container *container)
-{
-	struct container *now = NULL;
-	bool moved = container_of(engine->containers, caller->pid, &now) == 0 && now != container;
-
-	container_put(engine->containers, now);
-	return moved;
-}
-
-/* -EAGAIN: the container is no longer the caller's. */
 static int view_render(const struct lxcfs *engine, const struct view *view,
 		       const struct lxcfs_caller *caller, const struct container *container,
 		       struct origins *why, struct text *text)
@@ -334,25 +318,6 @@ static int call_render(struct lxcfs *engine, const struct call *call, const char
 	if (call->tree)
 		return call->tree->read(&call->tree_call, call->path, text);
 	return view ? -EISDIR : -ENOENT;
-}
-
-/* -EAGAIN from a caller that is moved to and fro all the time. */
-static int render(struct lxcfs *engine, const struct lxcfs_caller *caller, const char *path,
-		  struct origins *why, struct text *text)
-{
-	int r = -EAGAIN;
-
-	for (unsigned i = 0; r == -EAGAIN && i < MOVES_MAX; i++) {
-		AUTO_CALL struct call call = { 0 };
-
-		text_clear(text);
-		if (why)
-			text_clear(&why->lines);
-		r = call_begin(engine, caller, path, &call);
-		if (r == 0)
-			r = call_render(engine, &call, path, why, text);
-	}
-	return r;
 }
 
 /* -EAGAIN from a caller that is moved to and fro all the time. */
