@@ -22,14 +22,14 @@ static unsigned clamp_threads(long cpus)
 }
 
 static int mount_anew(const struct options *o, const char *mountpoint, struct handoff *ret,
-		      char *problem, size_t size)
+		      struct device_dead *ret_dead, char *problem, size_t size)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 	unsigned threads = clamp_threads(sysconf(_SC_NPROCESSORS_ONLN));
 	unsigned char init[sizeof(((struct shared_header *)0)->init)];
 	size_t init_size = sizeof(init);
 	struct handoff h = { .ready = -1 };
-	int r = device_check_mountpoint(mountpoint, problem, size);
+	int r = device_check_mountpoint(mountpoint, ret_dead, problem, size);
 
 	if (r >= 0)
 		r = device_mount(o, mountpoint, threads, &h.device, init, &init_size, problem,
@@ -72,8 +72,10 @@ static bool take_from_store(struct handoff *ret)
 }
 
 int connection_open(const struct options *o, const char *mountpoint, const struct handoff *given,
-		    struct handoff *ret, bool *ret_fresh, char *problem, size_t size)
+		    struct handoff *ret, bool *ret_fresh, struct device_dead *ret_dead,
+		    char *problem, size_t size)
 {
+	struct device_dead dead = { .count = 0 };
 	struct handoff h = { .state = -1, .ready = -1 };
 	bool fresh = false;
 	int r = 0;
@@ -81,7 +83,7 @@ int connection_open(const struct options *o, const char *mountpoint, const struc
 	if (given) {
 		h = *given;
 	} else if (!take_from_store(&h)) {
-		r = mount_anew(o, mountpoint, &h, problem, size);
+		r = mount_anew(o, mountpoint, &h, &dead, problem, size);
 		if (r < 0)
 			return r;
 		service_store(&h.device, h.state);
@@ -96,5 +98,6 @@ int connection_open(const struct options *o, const char *mountpoint, const struc
 	}
 	*ret = h;
 	*ret_fresh = fresh;
+	*ret_dead = dead;
 	return 0;
 }

@@ -13,9 +13,10 @@
 
 /*
  * Fills in device and state, which become the caller's. `given` is what a worker
- * handed over, or NULL. A mount made here is put into the store; *ret_fresh tells. 0, or negative
- * errno with a line in problem; -EAGAIN where another keeper is at work on the mount.
+ * handed over, or NULL. A mount made here is put into the store; *ret_fresh tells, and
+ * ret_dead the dead mounts that it took the place of. 0, or negative errno with a line in
+ * problem; -EAGAIN where another keeper is at work on the mount.
  */
 int connection_open(const struct options *options, const char *mountpoint,
 		    const struct handoff *given, struct handoff *ret, bool *ret_fresh,
-		    char *problem, size_t size);
+		    struct device_dead *ret_dead, char *problem, size_t size);

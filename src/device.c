@@ -68,8 +68,22 @@ int device_find_mountpoint(const char *given, char *ret)
 	return 0;
 }
 
-int device_check_mountpoint(const char *path, char *problem, size_t size)
+/* Known to the kernel itself, without the server. */
+static void note_dead(const char *path, struct device_dead *dead)
 {
+	int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW;
+	struct statx st;
+
+	if (dead->count == ARRAY_SIZE(dead->list) ||
+	    statx(AT_FDCWD, path, flags, STATX_TYPE, &st) < 0)
+		return;
+	dead->list[dead->count].major = st.stx_dev_major;
+	dead->list[dead->count++].minor = st.stx_dev_minor;
+}
+
+int device_check_mountpoint(const char *path, struct device_dead *ret, char *problem, size_t size)
+{
+	struct device_dead dead = { .count = 0 };
 	struct statfs fs;
 	struct stat st;
 	int tries = 0;
@@ -84,6 +98,8 @@ int device_check_mountpoint(const char *path, char *problem, size_t size)
 		if (r == -ENOENT)
 			return explain(r, problem, size, "no mount point %s: make it with mkdir -p",
 				       path);
+		if (r == -ENOTCONN)
+			note_dead(path, &dead);
 		if (r != -ENOTCONN || tries++ == 100 || umount2(path, MNT_DETACH) < 0)
 			return explain(r, problem, size,
 				       "mount point %s cannot be used: try umount -l on it", path);
@@ -94,6 +110,7 @@ int device_check_mountpoint(const char *path, char *problem, size_t size)
 	if (fs.f_type == FUSE_SUPER_MAGIC && is_mounted(path, &st))
 		return explain(-EBUSY, problem, size,
 			       "%s is already mounted: stop that lxcfs or umount it first", path);
+	*ret = dead;
 	return 0;
 }
 

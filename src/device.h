@@ -19,6 +19,14 @@ struct device {
 
 #define DEVICE_NONE ((struct device){ .count = 0 })
 
+/* The device numbers of mounts whose server is gone. */
+struct device_dead {
+	struct {
+		unsigned major, minor;
+	} list[8];
+	unsigned count;
+};
+
 /*
  * The absolute path of a mount point, in PATH_MAX bytes, without a look at it:
  * it may be dead, or wait for the worker that is yet to be started.
@@ -26,10 +34,11 @@ struct device {
 int device_find_mountpoint(const char *given, char *ret);
 
 /*
- * Makes the mount point usable: unmounts what a dead server left on it. 0, or
- * negative errno with a line in problem that says what to do.
+ * Makes the mount point usable: unmounts what a dead server left on it, and says what
+ * that was. 0, or negative errno with a line in problem that says what to do.
  */
-int device_check_mountpoint(const char *mountpoint, char *problem, size_t size);
+int device_check_mountpoint(const char *mountpoint, struct device_dead *ret, char *problem,
+			    size_t size);
 
 /*
  * Mounts and makes the clones, and reads FUSE_INIT into init without answering

@@ -24,6 +24,7 @@
 #include "child.h"
 #include "connection.h"
 #include "pidfile.h"
+#include "reattach.h"
 #include "sandbox.h"
 #include "service.h"
 
@@ -57,6 +58,7 @@ struct keeper {
 	unsigned suspicions;	       /* of a hang, in a row */
 	uint64_t respawn_at, check_at; /* CLOCK_MONOTONIC ns */
 	bool fresh;		       /* the mount is ours, no container has seen it before */
+	struct device_dead dead;       /* what it took the place of */
 	bool served;		       /* a worker has been ready */
 	bool done;
 	int status;
@@ -355,8 +357,8 @@ static int prepare(struct keeper *k, const struct handoff *given)
 	r = take_pidfile(k);
 	if (r < 0)
 		return r;
-	r = connection_open(k->options, k->mountpoint, given, &k->handoff, &k->fresh, problem,
-			    sizeof(problem));
+	r = connection_open(k->options, k->mountpoint, given, &k->handoff, &k->fresh, &k->dead,
+			    problem, sizeof(problem));
 	if (r < 0) {
 		log_line("%s", problem);
 		return r;
@@ -365,6 +367,19 @@ static int prepare(struct keeper *k, const struct handoff *given)
 	if (r < 0)
 		log_line("the shared state makes no sense to this version: stop and start lxcfs");
 	return r;
+}
+
+/* A service manager starts that by itself, with rights that we are not given. */
+static void reattach(const struct keeper *k)
+{
+	int r;
+
+	if (k->dead.count == 0 || service_is_managed())
+		return;
+	r = reattach_start(k->program, k->mountpoint, &k->dead);
+	if (r < 0)
+		log_line("containers keep dead views: lxcfs --reattach %s (%s)", k->mountpoint,
+			 strerror(-r));
 }
 
 /* It serves all the same where that cannot be. */
@@ -393,6 +408,7 @@ int keeper_run(const struct options *options, const struct program *program,
 		return status;
 	}
 	if (prepare(&k, given) == 0) {
+		reattach(&k);
 		give_up_rights();
 		start_serving(&k);
 		status = serve(&k);

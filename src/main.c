@@ -11,6 +11,7 @@
 #include "keeper.h"
 #include "lxcfs.h"
 #include "options.h"
+#include "reattach.h"
 #include "worker.h"
 
 #define EXIT_USAGE 2 /* systemd need not try again */
@@ -43,6 +44,8 @@ static int act(const struct options *options, char **args, enum handoff_role rol
 	case OPTIONS_VERSION:
 		puts(lxcfs_version());
 		return EXIT_SUCCESS;
+	case OPTIONS_REATTACH:
+		return reattach_run(options);
 	default:
 		return serve(options, args, role, handoff);
 	}

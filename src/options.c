@@ -19,6 +19,7 @@ enum {
 	OPT_NO_CGROUP,
 	OPT_NOTHING,
 	OPT_PSI_POLL,
+	OPT_REATTACH,
 	OPT_RUNTIME_DIR,
 };
 
@@ -35,6 +36,7 @@ static const struct option long_options[] = {
 	{ "foreground", no_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "pidfile", required_argument, NULL, 'p' },
+	{ "reattach", optional_argument, NULL, OPT_REATTACH },
 	{ "runtime-dir", required_argument, NULL, OPT_RUNTIME_DIR },
 	{ "version", no_argument, NULL, 'v' },
 	{ NULL, 0, NULL, 0 },
@@ -108,6 +110,8 @@ const char *options_help(void)
 	       "      --enable-cgroup    accepted; the cgroup tree is on unless disabled\n"
 	       "      --enable-pidfd     accepted and ignored; pidfds are always used\n"
 	       "      --enable-psi-poll  let containers poll their pressure files\n"
+	       "      --reattach         give running containers with dead views those of the\n"
+	       "                         lxcfs on MOUNTPOINT, default " MOUNTPOINT ", and end\n"
 	       "      --runtime-dir DIR  where the pid file goes by default, default " RUNTIME_PATH
 	       "\n"
 	       "\n"
@@ -232,6 +236,9 @@ static int take_option(struct options *o, int c, const char *word, char **runtim
 		return take_mount_options(o, optarg);
 	case 'p':
 		return set_string(&o->pidfile, optarg);
+	case OPT_REATTACH:
+		o->action = OPTIONS_REATTACH;
+		return optarg ? set_string(&o->reattach_devices, optarg) : 0;
 	case OPT_RUNTIME_DIR:
 		return set_string(runtime_dir, optarg);
 	case OPT_CGROUP:
@@ -256,8 +263,10 @@ static int set_defaults(struct options *o)
 
 static int finish(struct options *o, const char *runtime_dir, int argc, char **argv)
 {
-	if (o->action != OPTIONS_SERVE)
+	if (o->action == OPTIONS_HELP || o->action == OPTIONS_VERSION)
 		return 0;
+	if (o->action == OPTIONS_REATTACH && argc == optind)
+		return set_string(&o->mountpoint, MOUNTPOINT);
 	if (argc - optind < 1)
 		return problem(o, "no mount point given: lxcfs [options] MOUNTPOINT");
 	if (argc - optind > 1)
@@ -300,6 +309,7 @@ int options_parse(int argc, char **argv, struct options *o)
 void options_free(struct options *o)
 {
 	free(o->mountpoint);
+	free(o->reattach_devices);
 	free(o->pidfile);
 	free(o->source);
 	free(o->mount_data);

@@ -11,11 +11,13 @@ enum options_action {
 	OPTIONS_SERVE,
 	OPTIONS_HELP,
 	OPTIONS_VERSION,
+	OPTIONS_REATTACH,
 };
 
 struct options {
 	enum options_action action;
 	char *mountpoint;	   /* as given */
+	char *reattach_devices;	   /* of the views to reattach, NULL: of all that are dead */
 	char *pidfile;		   /* RUNTIME_DIR/lxcfs.pid when not given */
 	char *source;		   /* what /proc/mounts shows first: "lxcfs" or -o fsname= */
 	char *mount_data;	   /* what else the kernel is told, "context=..." or "" */

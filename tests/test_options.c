@@ -152,6 +152,25 @@ START_TEST(help_and_version_need_no_mount_point)
 }
 END_TEST
 
+START_TEST(reattach)
+{
+	struct options o;
+
+	ck_assert_int_eq(PARSE(&o, "--reattach"), 0);
+	ck_assert_int_eq(o.action, OPTIONS_REATTACH);
+	ck_assert_str_eq(o.mountpoint, MOUNTPOINT);
+	ck_assert_ptr_null(o.reattach_devices);
+	options_free(&o);
+	ck_assert_int_eq(PARSE(&o, "/mnt", "--reattach=0:45,0:46"), 0);
+	ck_assert_int_eq(o.action, OPTIONS_REATTACH);
+	ck_assert_str_eq(o.mountpoint, "/mnt");
+	ck_assert_str_eq(o.reattach_devices, "0:45,0:46");
+	options_free(&o);
+	ck_assert_int_eq(PARSE(&o, "--reattach", "/mnt", "/srv"), -EINVAL);
+	options_free(&o);
+}
+END_TEST
+
 static void fill(TCase *tests)
 {
 	tcase_add_test(tests, defaults);
@@ -160,6 +179,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, mount_options);
 	tcase_add_loop_test(tests, wrong_lines_are_explained, 0, ARRAY_SIZE(wrong));
 	tcase_add_test(tests, help_and_version_need_no_mount_point);
+	tcase_add_test(tests, reattach);
 }
 
 int main(void)
