@@ -71,6 +71,7 @@ if ! make_groups; then
 	exit 0
 fi
 check "mounts and serves" start -l --enable-psi-poll
+[ -n "$(worker)" ] || finish
 check "a first storm" storm 5
 first=$(worker) before=$(use)
 check "$seconds seconds of containers that are born and die" storm $seconds
