@@ -97,14 +97,17 @@ static unsigned host_cpu_count(const struct host *host)
 	return (unsigned)cpulist_count(&cpus);
 }
 
-/* Open files that containers may keep: bounded, and at most half of what the process may have. */
+/*
+ * Open files of cgroups that are kept: bounded, and such that with what is kept for callers
+ * and namespaces (see containers_open()) they are less than half of what the process may have.
+ */
 static int files_kept_max(void)
 {
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return 0;
-	return files.rlim_cur / 2 < FILES_KEPT_MAX ? (int)(files.rlim_cur / 2) : FILES_KEPT_MAX;
+	return files.rlim_cur / 5 < FILES_KEPT_MAX ? (int)(files.rlim_cur / 5) : FILES_KEPT_MAX;
 }
 
 static int engine_open(struct lxcfs *engine, const struct lxcfs_options *options)

@@ -14,30 +14,34 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-#define PLACES 256
+#define PLACES_MAX 256
 #define SWEPT 2 /* places looked at when a new thread asks */
 
 struct place {
 	pthread_mutex_t lock;
 	pid_t tid; /* 0: free */
-	int fd; /* /proc/TID/cgroup: gives ESRCH for good once the thread is gone */
+	int fd;	   /* /proc/TID/cgroup: gives ESRCH for good once the thread is gone */
 	char pidns[NAMESPACE_LINK_MAX];
 };
 
 struct callers {
 	int procfd;
-	struct place place[PLACES];
+	unsigned places; /* in use */
+	struct place place[PLACES_MAX];
 	atomic_uint hand; /* which place sweep() looks at next */
 };
 
-int callers_open(int procfd, struct callers **ret)
+int callers_open(int procfd, unsigned files_max, struct callers **ret)
 {
 	struct callers *c = calloc(1, sizeof *c);
 
 	if (!c)
 		return -ENOMEM;
 	c->procfd = procfd;
-	for (size_t i = 0; i < PLACES; i++) {
+	c->places = files_max < PLACES_MAX ? files_max : PLACES_MAX;
+	if (!c->places)
+		c->places = 1;
+	for (size_t i = 0; i < PLACES_MAX; i++) {
 		pthread_mutex_init(&c->place[i].lock, NULL);
 		c->place[i].fd = -1;
 	}
@@ -49,7 +53,7 @@ void callers_close(struct callers *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < PLACES; i++) {
+	for (size_t i = 0; i < PLACES_MAX; i++) {
 		cleanup_close(&c->place[i].fd);
 		pthread_mutex_destroy(&c->place[i].lock);
 	}
@@ -86,7 +90,7 @@ static int place_fill(struct place *p, int procfd, pid_t tid, struct text *cgrou
 static void sweep(struct callers *c)
 {
 	for (unsigned i = 0; i < SWEPT; i++) {
-		struct place *p = &c->place[atomic_fetch_add(&c->hand, 1) % PLACES];
+		struct place *p = &c->place[atomic_fetch_add(&c->hand, 1) % c->places];
 		AUTO_TEXT struct text text = { 0 };
 
 		if (pthread_mutex_trylock(&p->lock) != 0)
@@ -100,7 +104,7 @@ static void sweep(struct callers *c)
 int caller_read(struct callers *c, pid_t tid, char ret_pidns[NAMESPACE_LINK_MAX],
 		struct text *cgroup)
 {
-	struct place *p = &c->place[(unsigned)tid % PLACES];
+	struct place *p = &c->place[(unsigned)tid % c->places];
 	bool fresh = false;
 	int r = -ESRCH;
 

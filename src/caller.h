@@ -13,7 +13,8 @@
 
 struct callers;
 
-int callers_open(int procfd, struct callers **ret);
+/* Keeps at most so many files open. */
+int callers_open(int procfd, unsigned files_max, struct callers **ret);
 void callers_close(struct callers *callers);
 
 /*

@@ -21,7 +21,7 @@
 
 #define BUCKETS 1024
 #define CONTAINERS_MAX 4096
-#define SWEPT 4 /* containers looked at when there is a new one */
+#define SWEPT 4	       /* containers looked at when there is a new one */
 #define FILES_SPARE 64 /* room for open files that is made at a time */
 
 /* A container that is kept; the first user's reference and one for each call under way. */
@@ -32,14 +32,14 @@ struct kept {
 	char *text; /* of /proc/PID/cgroup, which with the namespace identifies it */
 	char pidns[NAMESPACE_LINK_MAX];
 	unsigned references; /* calls under way */
-	bool listed; /* false: dropped from the table, to be freed by its last call */
+	bool listed;	     /* false: dropped from the table, to be freed by its last call */
 };
 
 struct containers {
 	struct cgroups *cgroups;
 	struct pid_namespaces *namespaces;
 	struct callers *callers;
-	pthread_mutex_t lock; /* of all below, never held while a file is read */
+	pthread_mutex_t lock;		     /* of all below, never held while a file is read */
 	TAILQ_HEAD(kept_queue, kept) by_use; /* the latest first */
 	struct kept *hand; /* whom sweep() looks at next, NULL: the one used longest ago */
 	LIST_HEAD(kept_bucket, kept) by_hash[BUCKETS];
@@ -50,6 +50,7 @@ struct containers {
 int containers_open(int procfd, struct cgroups *cgroups, struct containers **ret)
 {
 	struct containers *c = calloc(1, sizeof *c);
+	unsigned files = cgroups->kept_max > 0 ? (unsigned)cgroups->kept_max : 0;
 	int r;
 
 	if (!c)
@@ -58,9 +59,9 @@ int containers_open(int procfd, struct cgroups *cgroups, struct containers **ret
 	c->cgroups = cgroups;
 	pthread_mutex_init(&c->lock, NULL);
 	TAILQ_INIT(&c->by_use);
-	r = pid_namespaces_open(procfd, &c->namespaces);
+	r = pid_namespaces_open(procfd, files, &c->namespaces);
 	if (r == 0)
-		r = callers_open(procfd, &c->callers);
+		r = callers_open(procfd, files / 4, &c->callers);
 	if (r < 0) {
 		containers_close(c);
 		return r;
@@ -117,7 +118,8 @@ static struct kept *kept_find(struct containers *c, uint64_t id, const char *pid
 {
 	struct kept *k;
 
-	LIST_FOREACH(k, &c->by_hash[id % BUCKETS], by_hash) {
+	LIST_FOREACH(k, &c->by_hash[id % BUCKETS], by_hash)
+	{
 		/* cppcheck-suppress uninitvar ; it does not know the macro */
 		if (k->container.id == id && strcmp(k->pidns, pidns) == 0 &&
 		    strcmp(k->text, text) == 0)

@@ -16,19 +16,22 @@
 #include "cgroup/cgroup.h"
 
 struct container {
-	pid_t init; /* init of the pid namespace, as the engine's pid namespace numbers it */
-	bool own_pidns; /* false: the host's pid namespace, init is the host's */
+	pid_t init;	   /* init of the pid namespace, as the engine's pid namespace numbers it */
+	bool own_pidns;	   /* false: the host's pid namespace, init is the host's */
 	uint64_t start_us; /* when init started, since the host's boot; 0 for the host's */
 	bool own_timens;
 	int64_t boottime_offset_us; /* of the container's time namespace */
-	uint64_t id; /* a hash of what identifies it, the same in every engine */
+	uint64_t id;		    /* a hash of what identifies it, the same in every engine */
 	struct cgroup *cgroup;
 };
 
 /* The containers met lately, with their open files; shared by all threads, bounded. */
 struct containers;
 
-/* `procfd` is the host's /proc; both must outlive the containers. */
+/*
+ * `procfd` is the host's /proc; both must outlive the containers. The files that are kept
+ * open for them are at most 9/4 of cgroups->kept_max, those in cgroups among them.
+ */
 int containers_open(int procfd, struct cgroups *cgroups, struct containers **ret);
 void containers_close(struct containers *containers);
 

@@ -30,8 +30,8 @@
 
 #define FLAG_EXITING 4 /* PF_EXITING of linux/sched.h */
 
-#define BUCKETS 512
-#define SWEPT 16 /* buckets looked at when there is a new namespace */
+#define BUCKETS_MAX 512
+#define SWEPT 16     /* buckets looked at when there is a new namespace */
 #define BUCKET_MAX 3 /* namespaces remembered in one bucket, the latest first */
 
 /* Remembered as long as the fd can be read. */
@@ -48,7 +48,8 @@ struct bucket {
 struct pid_namespaces {
 	int procfd;
 	char host_pidns[NAMESPACE_LINK_MAX], host_timens[NAMESPACE_LINK_MAX];
-	struct bucket bucket[BUCKETS];
+	unsigned buckets; /* in use */
+	struct bucket bucket[BUCKETS_MAX];
 	atomic_uint hand; /* which bucket sweep() looks at next */
 };
 
@@ -83,14 +84,17 @@ static void host_link(int procfd, const char *name, const char *initial,
 		memcpy(link, initial, strlen(initial) + 1);
 }
 
-int pid_namespaces_open(int procfd, struct pid_namespaces **ret)
+int pid_namespaces_open(int procfd, unsigned files_max, struct pid_namespaces **ret)
 {
 	struct pid_namespaces *n = calloc(1, sizeof *n);
 
 	if (!n)
 		return -ENOMEM;
 	n->procfd = procfd;
-	for (size_t i = 0; i < BUCKETS; i++)
+	n->buckets = files_max / BUCKET_MAX < BUCKETS_MAX ? files_max / BUCKET_MAX : BUCKETS_MAX;
+	if (!n->buckets)
+		n->buckets = 1;
+	for (size_t i = 0; i < BUCKETS_MAX; i++)
 		pthread_mutex_init(&n->bucket[i].lock, NULL);
 	host_link(procfd, "pid", PIDNS_INITIAL, n->host_pidns);
 	host_link(procfd, "time", TIMENS_INITIAL, n->host_timens);
@@ -110,7 +114,7 @@ void pid_namespaces_close(struct pid_namespaces *n)
 {
 	if (!n)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++) {
+	for (size_t i = 0; i < BUCKETS_MAX; i++) {
 		for (size_t slot = 0; slot < BUCKET_MAX; slot++)
 			forget(n->bucket[i].slot[slot]);
 		pthread_mutex_destroy(&n->bucket[i].lock);
@@ -329,14 +333,15 @@ static void slot_clear(struct bucket *bucket, size_t i)
 static void sweep(struct pid_namespaces *n)
 {
 	for (unsigned i = 0; i < SWEPT; i++) {
-		struct bucket *bucket = &n->bucket[atomic_fetch_add(&n->hand, 1) % BUCKETS];
+		struct bucket *bucket = &n->bucket[atomic_fetch_add(&n->hand, 1) % n->buckets];
 
 		pthread_mutex_lock(&bucket->lock);
 		for (size_t slot = BUCKET_MAX; slot--;) {
 			AUTO_TEXT struct text text = { 0 };
 
 			if (bucket->slot[slot] &&
-			    (file_read_record(bucket->slot[slot]->cgroup_fd, &text) < 0 || !text.len))
+			    (file_read_record(bucket->slot[slot]->cgroup_fd, &text) < 0 ||
+			     !text.len))
 				slot_clear(bucket, slot);
 		}
 		pthread_mutex_unlock(&bucket->lock);
@@ -378,7 +383,7 @@ static void remember(struct bucket *bucket, struct remembered *r)
 int pid_namespace_of(struct pid_namespaces *n, pid_t member, const char *link,
 		     struct pid_namespace *ret, struct text *cgroup)
 {
-	struct bucket *bucket = &n->bucket[hash_string(link) % BUCKETS];
+	struct bucket *bucket = &n->bucket[hash_string(link) % n->buckets];
 	struct remembered *found;
 	bool known;
 	int r;

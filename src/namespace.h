@@ -16,7 +16,7 @@
 /* What does not change as long as the namespace lives. */
 struct pid_namespace {
 	char link[NAMESPACE_LINK_MAX];
-	pid_t init; /* as the engine's pid namespace numbers it */
+	pid_t init;	   /* as the engine's pid namespace numbers it */
 	uint64_t start_us; /* when init started, since the host's boot */
 	bool own_timens;
 	int64_t boottime_offset_us;
@@ -25,8 +25,8 @@ struct pid_namespace {
 /* Those that were met; shared by all threads, each holds one fd. */
 struct pid_namespaces;
 
-/* `procfd` is the host's /proc and must stay open. */
-int pid_namespaces_open(int procfd, struct pid_namespaces **ret);
+/* `procfd` is the host's /proc and must stay open. Keeps at most so many files open. */
+int pid_namespaces_open(int procfd, unsigned files_max, struct pid_namespaces **ret);
 void pid_namespaces_close(struct pid_namespaces *namespaces);
 
 /* Is the namespace of this link the host's? */
