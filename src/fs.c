@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "answers.h"
@@ -22,6 +23,13 @@
 /* The largest piece answered at once; what is asked beyond comes as a short read. */
 #define PIECE_MAX 32768
 
+/*
+ * The size that the kernel takes a file to have, while stat(2) shows 0 as in procfs. Since
+ * Linux 6.5 a size of 0 ends sendfile(2), splice(2) and copy_file_range(2) before they ask
+ * us: busybox's cat would print nothing.
+ */
+#define SIZE_KEPT 65536
+
 #define INSTANCE_SHIFT 44 /* of a file handle: 20 bits of instance, 44 of a counter */
 
 struct fs {
@@ -29,6 +37,7 @@ struct fs {
 	const struct shared *shared;
 	struct answers *answers;
 	struct triggers *triggers;  /* NULL without psi_poll */
+	int notify_fd;		    /* not owned */
 	uint64_t instance;	    /* shifted */
 	_Atomic uint64_t handles;   /* given out so far */
 	_Atomic uint32_t host_view; /* as the engine was last told */
@@ -74,6 +83,34 @@ static double timeout_of(const struct fs *fs, const char *path)
 	return lxcfs_is_fixed(fs->engine, path) ? FIXED_TIMEOUT : 0;
 }
 
+/* A file's size must be asked for, see fs_getattr(). */
+static double attr_timeout_of(const struct fs *fs, const char *path, const struct stat *st)
+{
+	return S_ISREG(st->st_mode) ? 0 : timeout_of(fs, path);
+}
+
+static bool is_sizeless(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_size == 0;
+}
+
+/*
+ * Makes the kernel pass the size of the coming answer on to who asks, and keep its own:
+ * attributes that are older than the last word on the inode do not change it
+ * (fuse_change_attributes() in fs/fuse/inode.c).
+ */
+static void keep_size(const struct fs *fs, fuse_ino_t node)
+{
+	struct fuse_notify_inval_inode_out inode = { .ino = node, .off = -1 }; /* no pages */
+	struct fuse_out_header header = { .len = sizeof(header) + sizeof(inode),
+					  .error = FUSE_NOTIFY_INVAL_INODE };
+	struct iovec iov[] = { { &header, sizeof(header) }, { &inode, sizeof(inode) } };
+
+	/* ENOENT: the kernel has forgotten the inode, and with it the size. */
+	if (writev(fs->notify_fd, iov, 2) < 0)
+		return;
+}
+
 static uint64_t new_handle(struct fs *fs)
 {
 	return fs->instance | (atomic_fetch_add(&fs->handles, 1) + 1);
@@ -86,7 +123,7 @@ static bool is_pressure(const char *path)
 
 static int find_entry(const struct call *call, const char *path, struct fuse_entry_param *ret)
 {
-	struct fuse_entry_param e = { .attr_timeout = timeout_of(call->fs, path) };
+	struct fuse_entry_param e = { .entry_timeout = timeout_of(call->fs, path) };
 	int r = lxcfs_stat(call->fs->engine, &call->caller, path, &e.attr);
 
 	if (r == 0)
@@ -94,7 +131,9 @@ static int find_entry(const struct call *call, const char *path, struct fuse_ent
 	if (r < 0)
 		return r;
 	e.attr.st_ino = e.ino;
-	e.entry_timeout = e.attr_timeout;
+	e.attr_timeout = attr_timeout_of(call->fs, path, &e.attr);
+	if (is_sizeless(&e.attr))
+		e.attr.st_size = SIZE_KEPT;
 	*ret = e;
 	return 0;
 }
@@ -110,7 +149,8 @@ static void reply_entry(fuse_req_t req, const struct call *call, const char *pat
 		fuse_reply_entry(req, &e);
 }
 
-static void reply_attr(fuse_req_t req, const struct call *call, fuse_ino_t node)
+/* `size` is for a file that has none of its own. */
+static void reply_attr(fuse_req_t req, const struct call *call, fuse_ino_t node, size_t size)
 {
 	struct stat st;
 	int r = call->r;
@@ -122,7 +162,11 @@ static void reply_attr(fuse_req_t req, const struct call *call, fuse_ino_t node)
 		return;
 	}
 	st.st_ino = node;
-	fuse_reply_attr(req, &st, timeout_of(call->fs, call->path));
+	if (is_sizeless(&st))
+		st.st_size = (off_t)size;
+	if (is_sizeless(&st))
+		keep_size(call->fs, node);
+	fuse_reply_attr(req, &st, attr_timeout_of(call->fs, call->path, &st));
 }
 
 static void fs_init(void *userdata, struct fuse_conn_info *conn)
@@ -131,7 +175,8 @@ static void fs_init(void *userdata, struct fuse_conn_info *conn)
 	/* A request has to fit into its journal slot, in this version and the next. */
 	conn->max_write = SHARED_MAX_WRITE;
 	/* Texts differ by reader: no cache of the kernel's, so nothing to keep true. */
-	conn->want &= FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS;
+	/* Nor FUSE_CAP_ATOMIC_O_TRUNC, with which the kernel takes a truncated file for empty. */
+	conn->want &= FUSE_CAP_PARALLEL_DIROPS;
 }
 
 static void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -163,12 +208,37 @@ static void fs_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 	fuse_reply_none(req);
 }
 
+/* The kernel's number of the request that is being carried out. */
+static uint64_t request_of(const struct fs_link *link)
+{
+	struct fuse_in_header in;
+
+	memcpy(&in, link->request, sizeof(in));
+	return in.unique;
+}
+
+/*
+ * The length of an open file's text, which is made for the reads to come. Never 0: who
+ * seeks to the end and reads from there finds none, and splice(2) needs it.
+ */
+static size_t length_of(const struct call *call, uint64_t handle)
+{
+	char *text;
+	size_t len;
+
+	if (call->r < 0 ||
+	    lxcfs_render(call->fs->engine, &call->caller, call->path, &text, &len) < 0)
+		return SIZE_KEPT;
+	answers_put(call->fs->answers, handle, request_of(call->link), text, len);
+	return len ? len : 1;
+}
+
+/* The kernel gives the handle when somebody seeks to the end, and not for fstat(2). */
 static void fs_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	AUTO_CALL struct call call = call_begin(req, node);
 
-	(void)fi;
-	reply_attr(req, &call, node);
+	reply_attr(req, &call, node, fi ? length_of(&call, fi->fh) : 0);
 }
 
 static int change(const struct call *call, const struct stat *st, int what)
@@ -196,7 +266,7 @@ static void fs_setattr(fuse_req_t req, fuse_ino_t node, struct stat *st, int wha
 	/* Who has the file open for writing has been asked already. */
 	if (call.r == 0 && !(fi && what == FUSE_SET_ATTR_SIZE))
 		call.r = change(&call, st, what);
-	reply_attr(req, &call, node);
+	reply_attr(req, &call, node, SIZE_KEPT);
 }
 
 static void fs_readlink(fuse_req_t req, fuse_ino_t node)
@@ -276,15 +346,6 @@ static void fs_open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info 
 	fuse_reply_open(req, fi);
 }
 
-/* The kernel's number of the request that is being carried out. */
-static uint64_t request_of(const struct fs_link *link)
-{
-	struct fuse_in_header in;
-
-	memcpy(&in, link->request, sizeof(in));
-	return in.unique;
-}
-
 /*
  * A read at 0 is: a held fd that is rewound sees what is true now. But a request
  * that an earlier worker may have answered must be answered with the same text.
@@ -318,6 +379,19 @@ static int render_piece(const struct call *call, uint64_t handle, size_t offset,
 	return 0;
 }
 
+/*
+ * Does the kernel read into its page cache, for splice(2) or mmap(2)? Such a page would be shown
+ * to other containers. Reads past the cache name their lock owner (fuse_send_read() in
+ * fs/fuse/file.c), others never.
+ */
+static bool is_for_cache(const struct fs_link *link)
+{
+	struct fuse_read_in in;
+
+	memcpy(&in, link->request + sizeof(struct fuse_in_header), sizeof(in));
+	return !(in.read_flags & FUSE_READ_LOCKOWNER);
+}
+
 static void fs_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
 		    struct fuse_file_info *fi)
 {
@@ -326,6 +400,10 @@ static void fs_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
 	size_t len = 0;
 	int r = 0;
 
+	if (is_for_cache(link)) {
+		fuse_reply_err(req, EINVAL); /* as who cannot splice; then read(2) is tried */
+		return;
+	}
 	if (size > sizeof(piece))
 		size = sizeof(piece);
 	/* A read at 0 is a new look; a held fd that is rewound sees what is true now. */
@@ -611,6 +689,7 @@ int fs_open(const struct fs_options *o, struct fs **ret)
 		return -ENOMEM;
 	fs->engine = o->engine;
 	fs->shared = o->shared;
+	fs->notify_fd = o->notify_fd;
 	fs->instance = (uint64_t)o->instance << INSTANCE_SHIFT;
 	fs->answers = answers_new(o->shared);
 	if (!fs->answers)

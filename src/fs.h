@@ -26,7 +26,7 @@ struct fs_options {
 	struct lxcfs *engine;
 	const struct shared *shared;
 	uint32_t instance; /* of this worker, different from all others of the mount */
-	int notify_fd;	   /* the device fd that wakeups of pollers are written to */
+	int notify_fd;	   /* the device fd that the kernel is told things on unasked */
 	bool psi_poll;
 };
 

@@ -183,7 +183,7 @@ def check_threads():
 
 def check_big(path):
     text = whole(path)
-    assert len(text) > 20000, len(text)
+    assert len(text) > 16384, len(text)
     assert text.count(b"\n") >= THREADS
     assert len(set(text.split())) == text.count(b"\n"), "a line twice, or torn"
     for size in (1000, 4096, 16384, 32768, 65536):

@@ -17,6 +17,7 @@
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -227,6 +228,26 @@ static void mapped(void)
 	read_often((void *)1L);
 }
 
+/* Never an end of file in place of the text: the whole of it, or EINVAL to go on with read(2). */
+static void sent(void)
+{
+	char text[TEXT_MAX] = "";
+	int fd = open_view("proc/meminfo", O_RDONLY), pipefd[2];
+	ssize_t n;
+
+	if (fd < 0 || pipe(pipefd) < 0)
+		wrong("pipe");
+	n = sendfile(pipefd[1], fd, NULL, 16384);
+	close(pipefd[1]);
+	if (n < 0 && errno == EINVAL)
+		get_fd(fd, text);
+	else if (n > 0)
+		get_fd(pipefd[0], text);
+	else
+		wrong("sendfile");
+	check_total(text);
+}
+
 static void bad_buffers(void)
 {
 	int fd = open_view("proc/meminfo", O_RDONLY);
@@ -334,12 +355,19 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } ways[] = {
-	{ "threads", threads },		{ "leaderless", leaderless },
-	{ "interrupted", interrupted }, { "polls", polls },
-	{ "watched", watched },		{ "mapped", mapped },
-	{ "bad_buffers", bad_buffers }, { "written", written },
-	{ "accessed", accessed },	{ "linux32", linux32 },
-	{ "handed", handed },		{ "storm", storm },
+	{ "threads", threads },
+	{ "leaderless", leaderless },
+	{ "interrupted", interrupted },
+	{ "polls", polls },
+	{ "watched", watched },
+	{ "mapped", mapped },
+	{ "bad_buffers", bad_buffers },
+	{ "sent", sent },
+	{ "written", written },
+	{ "accessed", accessed },
+	{ "linux32", linux32 },
+	{ "handed", handed },
+	{ "storm", storm },
 };
 
 int main(int argc, char **argv)

@@ -12,6 +12,11 @@ reads() { # BOX WAY [MIB]
 	inside "$1" timeout 60 "$dir/reads" "$2" "$mnt" $((${3-96} << 10))
 }
 
+busybox_cat() {
+	equal MemTotal "$(field MemTotal "$(inside a busybox cat "$mnt/proc/meminfo")")" $((96 << 10)) &&
+		equal "tail" "$(inside a tail -n 1 "$mnt/proc/meminfo" | wc -l)" 1
+}
+
 # One open file, passed from the host to one container and on to the next.
 handed_over() {
 	local status=0
@@ -62,6 +67,8 @@ check "reads that signals interrupt" reads a interrupted
 check "poll and epoll are ready at once" reads a polls
 check "inotify does no harm" reads a watched
 check "mmap fails or ends in SIGBUS" reads a mapped
+check "sendfile" reads a sent
+check "busybox's cat, which uses it" busybox_cat
 check "buffers that are none" reads a bad_buffers
 check "open for writing and write fail as the kernel's" reads a written
 check "access(2) as the kernel's" reads a accessed
