@@ -3,6 +3,17 @@
  * The worker: serves the mount on the keeper's fds until it is told to stop. It
  * does the same at its first start and at its thousandth: plays the saved
  * FUSE_INIT to a session per fd, then the journal, then reads requests.
+ *
+ * What is promised of its size and of its time:
+ * - Threads: one for each device fd, at most SHARED_SLOTS_MAX, and up to three more.
+ * - Files: the soft limit is raised to the hard one. What is kept open for containers stays
+ *   below half of it, pressure triggers below a quarter and below 128 for each container.
+ *   Files that readers hold open cost nothing here.
+ * - Memory: 64 MiB for the texts that readers are in the middle of, whoever they are. Who
+ *   comes later is kept at the cost of who read longest ago.
+ * - Time: a request that does not end occupies one thread, the others go on; after 30 s, or
+ *   after 10 s when no thread is left, the keeper replaces the worker, and the next one
+ *   answers EIO to what it was stuck in.
  */
 #pragma once
 
