@@ -128,8 +128,11 @@ size_t cpulist_count(const struct cpulist *list)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < CPULIST_MAX / 64; i++)
-		count += (size_t)__builtin_popcountll(list->bits[i]);
+	/* Nearly all words are empty, and a popcount is a call on most builds. */
+	for (size_t i = 0; i < CPULIST_MAX / 64; i++) {
+		if (list->bits[i])
+			count += (size_t)__builtin_popcountll(list->bits[i]);
+	}
 	return count;
 }
 

@@ -78,23 +78,30 @@ void text_putc(struct text *t, char c)
 
 void text_u64(struct text *t, uint64_t value, unsigned width)
 {
-	char digits[20];
-	unsigned n = 0, pad;
-	char *to;
+	text_row(t, "", 0, value, 0, width);
+}
+
+void text_row(struct text *t, const char *label, size_t len, uint64_t value, size_t from,
+	      size_t end)
+{
+	char digits[20], *digit = digits + sizeof digits, *to;
+	size_t n;
 
 	do {
-		digits[n++] = (char)('0' + value % 10);
+		*--digit = (char)('0' + value % 10);
 		value /= 10;
 	} while (value);
-	pad = width > n ? width - n : 0;
-	to = text_reserve(t, pad + n);
+	n = (size_t)(digits + sizeof digits - digit);
+	if (end < from + n)
+		end = from + n;
+	to = text_reserve(t, end);
 	if (!to)
 		return;
-	memset(to, ' ', pad);
-	for (unsigned i = 0; i < n; i++)
-		to[pad + i] = digits[n - 1 - i];
-	t->len += pad + n;
-	t->data[t->len] = '\0';
+	memcpy(to, label, len);
+	memset(to + len, ' ', end - n - len);
+	memcpy(to + end - n, digit, n);
+	to[end] = '\0';
+	t->len += end;
 }
 
 void text_printf(struct text *t, const char *format, ...)

@@ -32,6 +32,13 @@ void text_putc(struct text *t, char c);
 /* Decimal, right-aligned in `width` columns with spaces (0: as wide as it is). */
 void text_u64(struct text *t, uint64_t value, unsigned width);
 
+/*
+ * A label, blanks, and a number that ends in column `end` counted from the label's start;
+ * behind it where it would begin before column `from`.
+ */
+void text_row(struct text *t, const char *label, size_t len, uint64_t value, size_t from,
+	      size_t end);
+
 void text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The text as a C string, "" when nothing was printed. Valid until the next print. */

@@ -224,25 +224,18 @@ static uint64_t row_value(const struct row *row, const struct meminfo *m)
 	return bytes / KIB;
 }
 
-/* The line with another number; `rest` is what follows its label. */
-static void print_number(struct text *text, const struct line *line, const char *rest,
-			 uint64_t value)
+/* The line with another number; `label` is the length of its label. */
+static void print_number(struct text *text, const struct line *line, size_t label, uint64_t value)
 {
-	static const char blanks[LABEL_END + 1] = "                ";
-	const char *end = line->start + line->len;
-	size_t label = (size_t)(rest - line->start), used = number_max(label + 1, LABEL_END);
+	static const char unit[] = " kB";
+	const size_t n = sizeof unit - 1;
+	bool has_unit = line->len > n && !memcmp(line->start + line->len - n, unit, n);
 
-	while (rest < end && *rest == ' ')
-		rest++;
-	if (rest == end)
+	if (line->len == label || line->start[line->len - 1] == ' ')
 		return; /* no line of a number */
-	while (rest < end && *rest != ' ')
-		rest++;
-	text_append(text, line->start, label);
 	/* Never without a blank in between, however long label and number are. */
-	text_append(text, blanks, used - label);
-	text_u64(text, value, (unsigned)number_sub(NUMBER_END, used));
-	text_append(text, rest, (size_t)(end - rest));
+	text_row(text, line->start, label, value, number_max(label + 1, LABEL_END), NUMBER_END);
+	text_append(text, unit, has_unit ? n : 0);
 	text_putc(text, '\n');
 }
 
@@ -263,7 +256,8 @@ void meminfo_render(const struct snapshot *snapshot, struct text *text)
 			text_append(text, line.start, line.len);
 			text_putc(text, '\n');
 		} else {
-			print_number(text, &line, rest, row_value(row, &m));
+			print_number(text, &line, (size_t)(rest - line.start),
+				     row_value(row, &m));
 		}
 	}
 }
