@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The systemd unit as installed, under a real systemd in a container: who reads does not
 # notice restarts, upgrades and kills.
-# usage: service.sh BUILD    (root; speaks TAP; every mount lives in a private namespace)
+# usage: service.sh BUILD [--long]    (root; speaks TAP; every mount lives in a private namespace)
+# --long: 100 kills of the main process and of all, and not 3
 # shellcheck disable=SC2317 # check calls its functions by name
 set -u
 PATH=$PATH:/usr/sbin:/sbin
@@ -15,11 +16,12 @@ if [ -z "${SERVICE_INSIDE-}" ]; then
 	build=$(realpath "${1:?usage: service.sh BUILD}")
 	dir=$(mktemp -d)
 	trap 'rmdir "$dir"' EXIT
-	SERVICE_INSIDE=1 unshare -m --propagation private "$BASH" "$0" "$build" "$dir"
+	SERVICE_INSIDE=1 unshare -m --propagation private "$BASH" "$0" "$build" "$dir" "${2-}"
 	exit
 fi
 
-build=$1 dir=$2
+build=$1 dir=$2 kills=3
+[ "$3" != --long ] || kills=100
 name=lxcfs-service.$$
 root=$dir/root
 failed=0
@@ -143,18 +145,21 @@ restart() {
 }
 
 kill_main() {
-	local before
-	before=$(main_pid)
-	inside kill -9 "$before"
-	await is_replaced "$before"
+	inside kill -9 "$1"
 }
 
+# In one go, so that nothing is started between two kills.
 kill_all() {
-	local before pids
-	before=$(main_pid)
-	mapfile -t pids < <(inside pgrep -x lxcfs)
-	inside kill -9 "${pids[@]}"
-	await is_replaced "$before"
+	inside pkill -9 -x lxcfs
+}
+
+# KILL: with the main process as argument.
+again_and_again() {
+	local before n
+	for ((n = 0; n < kills; n++)); do
+		before=$(main_pid)
+		"$1" "$before" && await is_replaced "$before" || return 1
+	done
 }
 
 mounts() { # COUNT
@@ -168,6 +173,22 @@ options() { # TEXT
 restart_with_options() {
 	options --enable-cfs && restart &&
 		inside grep -q -e --enable-cfs "/proc/$(main_pid)/cmdline"
+}
+
+# A process that has a view as a container has it.
+start_viewer() {
+	inside systemd-run --unit=viewer unshare -m sh -c \
+		"mount --bind /var/lib/lxcfs/proc/meminfo /proc/meminfo && exec sleep 1000" || return 1
+	await viewer_sees
+}
+
+viewer_sees() {
+	inside sh -c 'nsenter -m -t "$(systemctl show -p MainPID --value viewer)" sh -c \
+		"grep -q \"/proc/meminfo fuse.lxcfs\" /proc/self/mounts && grep MemTotal /proc/meminfo"'
+}
+
+viewer_is_blind() {
+	! viewer_sees
 }
 
 is_stopped() {
@@ -188,16 +209,20 @@ for i in 1 2 3; do
 done
 check "a restart takes other options" restart_with_options
 check "a reload" inside systemctl reload lxcfs
-check "the main process killed" kill_main
-check "all processes killed" kill_all
+check "the main process killed $kills times" again_and_again kill_main
+check "all processes killed $kills times" again_and_again kill_all
 check "there is one mount still" mounts 1
 inside touch /test/enough
 check "none of it was noticed by who read" wait $reader
 sed 's/^/# /' "$dir/reader"
 
+check "somebody has a view bound" start_viewer
 check "the service stops" inside systemctl stop lxcfs
 check "without a process or mount left" is_stopped
-check "and starts again" inside systemctl start lxcfs
+check "and the view dead" viewer_is_blind
+check "it starts again" inside systemctl start lxcfs
+check "and the view lives" viewer_sees
+inside systemctl stop viewer # a view keeps a file system alive that is unmounted
 check "an unmount by hand" inside umount /var/lib/lxcfs
 check "is answered by another mount" await mounts 1
 wrong_option() {
