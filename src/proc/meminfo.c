@@ -29,6 +29,7 @@ enum row_kind {
 	ROW_BYTES, /* a field of struct meminfo, printed in kB */
 	ROW_PAGES, /* a field of struct meminfo, printed in huge pages */
 	ROW_HOST, /* the host's number: it holds for everybody */
+	ROW_ZERO, /* not counted per cgroup, and the host's would tell about others */
 };
 
 struct row {
@@ -39,12 +40,14 @@ struct row {
 
 #define AT(field) offsetof(struct meminfo, field)
 #define BYTES(label, field) { label, ROW_BYTES, AT(field) }
+#define ZERO(label) { label, ROW_ZERO, 0 }
 
-/* In the kernel's order. A line that is not here is 0: it would tell about others. */
+/* In the kernel's order. A line that is not here is 0 as well, and only found later. */
 static const struct row rows[] = {
 	BYTES("MemTotal:", total),
 	BYTES("MemFree:", free),
 	BYTES("MemAvailable:", available),
+	ZERO("Buffers:"),
 	BYTES("Cached:", cgroup.file),
 	BYTES("SwapCached:", cgroup.swapcached),
 	BYTES("Active:", active),
@@ -54,6 +57,7 @@ static const struct row rows[] = {
 	BYTES("Active(file):", cgroup.active_file),
 	BYTES("Inactive(file):", cgroup.inactive_file),
 	BYTES("Unevictable:", cgroup.unevictable),
+	ZERO("Mlocked:"),
 	BYTES("SwapTotal:", swap_total),
 	BYTES("SwapFree:", swap_free),
 	BYTES("Zswap:", cgroup.zswap),
@@ -70,17 +74,27 @@ static const struct row rows[] = {
 	BYTES("KernelStack:", cgroup.kernel_stack),
 	BYTES("PageTables:", cgroup.pagetables),
 	BYTES("SecPageTables:", cgroup.sec_pagetables),
+	ZERO("NFS_Unstable:"),
+	ZERO("Bounce:"),
+	ZERO("WritebackTmp:"),
 	BYTES("CommitLimit:", commit_limit),
+	ZERO("Committed_AS:"),
 	{ "VmallocTotal:", ROW_HOST, 0 },
 	BYTES("VmallocUsed:", cgroup.vmalloc),
+	ZERO("VmallocChunk:"),
 	BYTES("Percpu:", cgroup.percpu),
 	{ "HardwareCorrupted:", ROW_HOST, 0 },
 	BYTES("AnonHugePages:", cgroup.anon_thp),
 	BYTES("ShmemHugePages:", cgroup.shmem_thp),
+	ZERO("ShmemPmdMapped:"),
 	BYTES("FileHugePages:", cgroup.file_thp),
+	ZERO("FilePmdMapped:"),
+	ZERO("CmaTotal:"),
+	ZERO("CmaFree:"),
 	{ "HugePages_Total:", ROW_PAGES, AT(huge_total) },
 	{ "HugePages_Free:", ROW_PAGES, AT(huge_free) },
 	{ "HugePages_Rsvd:", ROW_PAGES, AT(huge_reserved) },
+	ZERO("HugePages_Surp:"),
 	{ "Hugepagesize:", ROW_HOST, 0 },
 	BYTES("Hugetlb:", huge_total),
 	{ "DirectMap4k:", ROW_HOST, 0 },
@@ -89,7 +103,7 @@ static const struct row rows[] = {
 	{ "DirectMap1G:", ROW_HOST, 0 },
 };
 
-static const struct row other = { NULL, ROW_BYTES, 0 };
+static const struct row other = ZERO(NULL);
 
 /* The numbers of the host that the container's are bounded by. */
 struct host_memory {
@@ -215,10 +229,11 @@ static const struct row *row_find(const struct line *line, size_t *next, const c
 
 static uint64_t row_value(const struct row *row, const struct meminfo *m)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes;
 
-	if (row->label)
-		memcpy(&bytes, (const char *)m + row->offset, sizeof bytes);
+	if (row->kind == ROW_ZERO)
+		return 0;
+	memcpy(&bytes, (const char *)m + row->offset, sizeof bytes);
 	if (row->kind == ROW_PAGES)
 		return m->huge_size ? bytes / m->huge_size : 0;
 	return bytes / KIB;
@@ -227,16 +242,14 @@ static uint64_t row_value(const struct row *row, const struct meminfo *m)
 /* The line with another number; `label` is the length of its label. */
 static void print_number(struct text *text, const struct line *line, size_t label, uint64_t value)
 {
-	static const char unit[] = " kB";
-	const size_t n = sizeof unit - 1;
-	bool has_unit = line->len > n && !memcmp(line->start + line->len - n, unit, n);
-
-	if (line->len == label || line->start[line->len - 1] == ' ')
+	if (line->len == label || !label || line->start[line->len - 1] == ' ')
 		return; /* no line of a number */
 	/* Never without a blank in between, however long label and number are. */
 	text_row(text, line->start, label, value, number_max(label + 1, LABEL_END), NUMBER_END);
-	text_append(text, unit, has_unit ? n : 0);
-	text_putc(text, '\n');
+	if (line->start[line->len - 1] == 'B')
+		text_append(text, " kB\n", 4);
+	else
+		text_putc(text, '\n');
 }
 
 void meminfo_render(const struct snapshot *snapshot, struct text *text)
