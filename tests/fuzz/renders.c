@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "base/line.h"
 #include "base/number.h"
 #include "fuzz.h"
 #include "lxcfs.h"
@@ -122,19 +121,8 @@ static void check_order(const struct text *t, const char *small, const char *lar
 		FUZZ_REQUIRE(a <= b);
 }
 
-/* Label and number are two words. */
-static void check_words(const struct text *t)
-{
-	const char *cursor = text_str(t);
-	struct line line, word;
-
-	while (line_next(&cursor, &line))
-		FUZZ_REQUIRE(line_word(&line, &word) && line_word(&line, &word));
-}
-
 static void check_meminfo(const struct text *t)
 {
-	check_words(t);
 	check_order(t, "MemFree:", "MemTotal:");
 	check_order(t, "MemFree:", "MemAvailable:");
 	check_order(t, "MemAvailable:", "MemTotal:");

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "fuzz.h"
 
-#define CUTS 8
+#define CUTS 2
 
 /* A copy of just that size, so that ASan sees a read behind its end. */
 static void run(const char *data, size_t len)
