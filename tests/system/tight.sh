@@ -181,7 +181,7 @@ flood_takes_nothing() {
 	box_reads_at_ease b 48 || return 1
 	during=$(resident "$w")
 	echo "resident: $before kB before, $during kB during"
-	between "files during" 1 "$(files_of "$w")" $((files + 8)) &&
+	between "files during" 1 "$(files_of "$w")" $((files + 40)) &&
 		between "kB more" 0 $((during > before ? during - before : 0)) $((80 << 10)) || return 1
 	touch "$dir/done"
 	wait "$behind" || return 1
