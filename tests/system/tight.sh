@@ -289,12 +289,13 @@ check "stops" stop
 check "starts with --enable-psi-poll" start --enable-psi-poll
 check "the worker's capabilities with it" has_only "$(worker)" $poller_capabilities
 if [ -e /run/guest ] && [ -e /proc/sys/kernel/yama/ptrace_scope ]; then
+	check "a box" start_box d $((56 * MIB))
 	check "Yama forbids every attach" yama_forbids_all
-	check "boxes read on" box_reads_at_ease a 32
-	check "a box reads everything" everything_reads
+	check "the box reads on" box_reads_at_ease d 56
 	check "stops" stop
-	check "starts" start
-	check "and again" box_reads_at_ease b 48
+	check "starts under Yama" start
+	check "another box" start_box e $((60 * MIB))
+	check "it reads its own" box_reads_at_ease e 60
 else
 	skip "Yama" "not here, or not to be undone"
 fi
