@@ -82,4 +82,6 @@ echo "# fds and KiB of keeper and worker: $before, after: $after"
 check "fds and memory as after the first storm" is_as_before "$before" "$after"
 check "no cgroup is left" remove_groups
 check "stops" stop
+no_complaint() { ! grep -E 'Sanitizer|runtime error' "$log"; } # of a build that has one
+check "no sanitizer complains" no_complaint
 finish
