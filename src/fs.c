@@ -174,6 +174,10 @@ static void fs_init(void *userdata, struct fuse_conn_info *conn)
 	(void)userdata;
 	/* A request has to fit into its journal slot, in this version and the next. */
 	conn->max_write = SHARED_MAX_WRITE;
+	/*
+	 * All versions have to serve what the first worker of a mount asked for here, so it
+	 * must never be more; of what a later one asks beyond that nothing comes (session.c).
+	 */
 	/* Texts differ by reader: no cache of the kernel's, so nothing to keep true. */
 	/* Nor FUSE_CAP_ATOMIC_O_TRUNC, with which the kernel takes a truncated file for empty. */
 	conn->want &= FUSE_CAP_PARALLEL_DIROPS;

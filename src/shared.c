@@ -18,6 +18,18 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
+#ifdef __LP64__
+/* Who changes these takes the mount from everybody who upgrades; see shared.h. */
+_Static_assert(offsetof(struct shared_header, init) == 80 &&
+		       offsetof(struct shared_header, reply) == 600 &&
+		       offsetof(struct shared_header, lock_byte) == 872 &&
+		       offsetof(struct shared_header, text_size) == SHARED_HEADER_MIN - 8 &&
+		       sizeof(struct shared_header) <= SHARED_HEADER_MAX,
+	       "fields of the header are appended");
+_Static_assert(offsetof(struct shared_slot, request) == 16 && sizeof(struct shared_slot) == 20496,
+	       "slots stay as they are");
+#endif
+
 static uint64_t page_align(uint64_t size)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -33,7 +45,7 @@ static void fill_header(struct shared_header *h, const void *init, size_t init_s
 	h->header_size = sizeof(*h);
 	h->slots = slots;
 	h->slot_size = sizeof(struct shared_slot);
-	h->slots_offset = page_align(sizeof(*h));
+	h->slots_offset = page_align(SHARED_HEADER_MAX);
 	h->triggers = SHARED_TRIGGERS;
 	h->trigger_size = sizeof(struct shared_trigger);
 	h->triggers_offset = page_align(h->slots_offset + (uint64_t)slots * h->slot_size);
@@ -77,10 +89,10 @@ static bool part_fits(uint64_t size, uint64_t offset, uint64_t count, uint64_t e
 /* May this version use the slots as its own? Then the rest is asked by `version`. */
 static bool header_is_sound(const struct shared_header *h, uint64_t file_size)
 {
-	return !memcmp(h->magic, MAGIC, sizeof(h->magic)) && h->header_size >= sizeof(*h) &&
-	       h->size <= file_size && h->slots > 0 && h->slots <= SHARED_SLOTS_MAX &&
-	       h->slot_size >= sizeof(struct shared_slot) && h->init_size <= sizeof(h->init) &&
-	       h->reply_size <= sizeof(h->reply) &&
+	return !memcmp(h->magic, MAGIC, sizeof(h->magic)) && h->header_size >= SHARED_HEADER_MIN &&
+	       h->slots_offset >= SHARED_HEADER_MAX && h->size <= file_size && h->slots > 0 &&
+	       h->slots <= SHARED_SLOTS_MAX && h->slot_size >= sizeof(struct shared_slot) &&
+	       h->init_size <= sizeof(h->init) && h->reply_size <= sizeof(h->reply) &&
 	       part_fits(h->size, h->slots_offset, h->slots, h->slot_size);
 }
 
@@ -89,11 +101,6 @@ static void find_parts(struct shared *s)
 	const struct shared_header *h = s->header;
 
 	s->slots = h->slots;
-	if (h->version != SHARED_VERSION)
-		return;
-	if (h->trigger_size >= sizeof(struct shared_trigger) && h->triggers <= SHARED_TRIGGERS &&
-	    part_fits(h->size, h->triggers_offset, h->triggers, h->trigger_size))
-		s->triggers = h->triggers;
 	if (h->answers == SHARED_ANSWERS && h->answer_size == sizeof(struct shared_answer) &&
 	    h->text_size == SHARED_TEXT_MAX &&
 	    part_fits(h->size, h->answers_offset, h->answers, h->answer_size) &&
@@ -101,6 +108,11 @@ static void find_parts(struct shared *s)
 		s->answers = (void *)((char *)s->header + h->answers_offset);
 		s->texts = (char *)s->header + h->texts_offset;
 	}
+	if (h->version != SHARED_VERSION)
+		return;
+	if (h->trigger_size >= sizeof(struct shared_trigger) && h->triggers <= SHARED_TRIGGERS &&
+	    part_fits(h->size, h->triggers_offset, h->triggers, h->trigger_size))
+		s->triggers = h->triggers;
 	if (h->history_offset <= h->size && h->history_size <= h->size - h->history_offset) {
 		s->history = (char *)s->header + h->history_offset;
 		s->history_size = h->history_size;

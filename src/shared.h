@@ -4,9 +4,11 @@
  * keeper and worker. Header, a journal slot per device fd, pressure triggers,
  * the texts that readers are in the middle of, and the engine's history.
  *
- * Other versions of both programs read it: fields are only ever appended, parts
+ * Other versions of both programs read it, as mounts outlive them all: the slots never
+ * change, the header's fields are only ever appended, below SHARED_HEADER_MAX, parts
  * are found by the offsets and sizes in the header. Where `version` differs, a
- * worker uses the header and the slots and leaves the other parts alone.
+ * worker uses the header, the slots and, as long as they have the same size, the texts,
+ * and leaves the other parts alone.
  */
 #pragma once
 
@@ -30,6 +32,10 @@
 #define SHARED_BLAME_KILLED 1
 #define SHARED_BLAME_CRASHED 4
 #define SHARED_BLAME_LIMIT 8
+
+/* A header of the first version, after which an appended field is 0, and room for more. */
+#define SHARED_HEADER_MIN 912
+#define SHARED_HEADER_MAX 4096
 
 struct shared_header {
 	char magic[8];

@@ -48,7 +48,7 @@ await() {
 }
 
 inside() {
-	timeout 120 lxc-attach -n "$name" --clear-env -- "$@" </dev/null
+	timeout "${patience:-120}" lxc-attach -n "$name" --clear-env -- "$@" </dev/null
 }
 
 # A copy-on-write view of this machine with what the build installs, and little to boot.
@@ -201,7 +201,7 @@ check "a systemd starts in a container" start_container
 check "the service starts, making its mount point" inside systemctl start lxcfs
 check "it is ready when it says so: mounted" mounts 1
 
-inside python3 /test/reader.py >"$dir/reader" 2>&1 &
+patience=900 inside python3 /test/reader.py >"$dir/reader" 2>&1 &
 reader=$!
 check "somebody reads all the time" await test -e "$root/test/reading"
 for i in 1 2 3; do
