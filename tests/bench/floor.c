@@ -144,8 +144,8 @@ static void mount_device(struct floor *f, const char *mountpoint)
 	f->device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (f->device < 0)
 		die("/dev/fuse");
-	snprintf(options, sizeof options,
-		 "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", f->device);
+	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other",
+		 f->device);
 	if (mount("floor", mountpoint, "fuse.floor", MS_NOSUID | MS_NODEV, options) < 0)
 		die(mountpoint);
 	n = read(f->device, request, sizeof request);
