@@ -202,7 +202,7 @@ static pid_t clone_as(unsigned long flags, pid_t inside, pid_t outside)
 		if (pid < 0)
 			pause_ms(1);
 	}
-	args.set_tid_size = 0;
+	args.set_tid = args.set_tid_size = 0; /* somebody else has it now */
 	return (pid_t)(pid < 0 ? syscall(SYS_clone3, &args, sizeof args) : pid);
 }
 
