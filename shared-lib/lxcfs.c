@@ -51,7 +51,7 @@ struct lxcfs {
 	struct load *load; /* NULL without LXCFS_LOADAVG */
 	unsigned flags;
 	atomic_bool host_view;
-	mode_t *mode; /* of every view, its type included; 0: hidden, the host has no such file */
+	mode_t *mode;	/* of every view, its type included; 0: hidden, the host has no such file */
 	uint64_t *node; /* of every view */
 };
 
@@ -119,8 +119,7 @@ static int engine_open(struct lxcfs *engine, const struct lxcfs_options *options
 	engine->host.cgroups->kept_max = files_kept_max();
 	r = modes_fill(engine);
 	if (r == 0)
-		r = containers_open(engine->host.procfd, engine->host.cgroups,
-				    &engine->containers);
+		r = containers_open(engine->host.procfd, engine->host.cgroups, &engine->containers);
 	if (r == 0)
 		r = history_open(options->history, options->history_size,
 				 host_cpu_count(&engine->host), &engine->history);
@@ -198,8 +197,8 @@ struct call {
 	struct lxcfs *engine;
 	struct tree_call tree_call;
 	struct container *container; /* NULL: the host's view */
-	const struct tree *tree; /* NULL: a row of the table */
-	const char *path; /* in the tree, or whole */
+	const struct tree *tree;     /* NULL: a row of the table */
+	const char *path;	     /* in the tree, or whole */
 };
 
 static void call_end(struct call *call)
@@ -282,7 +281,8 @@ static int view_render(const struct lxcfs *engine, const struct view *view,
 		return -EISDIR;
 	if (!container) {
 		if (why)
-			origin_note(why, "the host's file", "no container or host view", view->host);
+			origin_note(why, "the host's file", "no container or host view",
+				    view->host);
 		return host_text(engine, view, text);
 	}
 	if (view->needs & NEED_LOADAVG && !engine->load) {
@@ -296,7 +296,8 @@ static int view_render(const struct lxcfs *engine, const struct view *view,
 	if ((snapshot.have & view->must) != view->must) {
 		if (has_moved(engine, caller, container))
 			return -EAGAIN;
-		origin_note(why, "the host's file", "the caller's cgroup has no numbers", view->host);
+		origin_note(why, "the host's file", "the caller's cgroup has no numbers",
+			    view->host);
 		return host_text(engine, view, text);
 	}
 	view->render(&snapshot, text);
@@ -312,11 +313,12 @@ static int call_render(struct lxcfs *engine, const struct call *call, const char
 		AUTO_PERSONALITY int before = PERSONALITY_KEPT;
 
 		if (PERSONALITY_MATTERS && view->needs & NEED_HOST_CPUINFO)
-			before = personality_adopt(engine->host.procfd, call->tree_call.caller->pid);
+			before = personality_adopt(engine->host.procfd,
+						   call->tree_call.caller->pid);
 		if (call->tree_call.container && engine->load && view->needs & NEED_LOADAVG)
 			load_want(engine->load, call->tree_call.container);
-		return view_render(engine, view, call->tree_call.caller,
-				   call->tree_call.container, why, text);
+		return view_render(engine, view, call->tree_call.caller, call->tree_call.container,
+				   why, text);
 	}
 	if (call->tree)
 		return call->tree->read(&call->tree_call, call->path, text);
@@ -370,7 +372,8 @@ int lxcfs_explain(struct lxcfs *engine, const struct lxcfs_caller *caller, const
 		if (view && view->explain)
 			text_printf(&answer, "%s\n", view->explain);
 		else
-			text_printf(&answer, "the host's %s, as far as the caller may see it\n", path);
+			text_printf(&answer, "the host's %s, as far as the caller may see it\n",
+				    path);
 		text_puts(&answer, text_str(&why.lines));
 		r = answer.error ? answer.error : why.lines.error;
 	}
@@ -491,9 +494,9 @@ int lxcfs_readlink(struct lxcfs *engine, const struct lxcfs_caller *caller, cons
 
 	if (r < 0)
 		return r;
-	r = call.tree && call.tree->readlink ?
-		    call.tree->readlink(&call.tree_call, call.path, &target) :
-		    -EINVAL;
+	r = call.tree && call.tree->readlink
+		    ? call.tree->readlink(&call.tree_call, call.path, &target)
+		    : -EINVAL;
 	if (r < 0)
 		return r;
 	*ret_target = take_ptr(target.data);
@@ -523,8 +526,8 @@ int lxcfs_mkdir(struct lxcfs *engine, const struct lxcfs_caller *caller, const c
 
 	if (r < 0)
 		return r;
-	return call.tree && call.tree->mkdir ? call.tree->mkdir(&call.tree_call, call.path) :
-					       -EPERM;
+	return call.tree && call.tree->mkdir ? call.tree->mkdir(&call.tree_call, call.path)
+					     : -EPERM;
 }
 
 int lxcfs_rmdir(struct lxcfs *engine, const struct lxcfs_caller *caller, const char *path)
@@ -534,8 +537,8 @@ int lxcfs_rmdir(struct lxcfs *engine, const struct lxcfs_caller *caller, const c
 
 	if (r < 0)
 		return r;
-	return call.tree && call.tree->rmdir ? call.tree->rmdir(&call.tree_call, call.path) :
-					       -EPERM;
+	return call.tree && call.tree->rmdir ? call.tree->rmdir(&call.tree_call, call.path)
+					     : -EPERM;
 }
 
 int lxcfs_chmod(struct lxcfs *engine, const struct lxcfs_caller *caller, const char *path,
@@ -546,8 +549,8 @@ int lxcfs_chmod(struct lxcfs *engine, const struct lxcfs_caller *caller, const c
 
 	if (r < 0)
 		return r;
-	return call.tree && call.tree->chmod ? call.tree->chmod(&call.tree_call, call.path, mode) :
-					       -EPERM;
+	return call.tree && call.tree->chmod ? call.tree->chmod(&call.tree_call, call.path, mode)
+					     : -EPERM;
 }
 
 int lxcfs_chown(struct lxcfs *engine, const struct lxcfs_caller *caller, const char *path,
@@ -558,9 +561,9 @@ int lxcfs_chown(struct lxcfs *engine, const struct lxcfs_caller *caller, const c
 
 	if (r < 0)
 		return r;
-	return call.tree && call.tree->chown ?
-		       call.tree->chown(&call.tree_call, call.path, uid, gid) :
-		       -EPERM;
+	return call.tree && call.tree->chown
+		       ? call.tree->chown(&call.tree_call, call.path, uid, gid)
+		       : -EPERM;
 }
 
 int lxcfs_trigger(struct lxcfs *engine, const struct lxcfs_caller *caller, const char *path,
@@ -578,9 +581,8 @@ int lxcfs_trigger(struct lxcfs *engine, const struct lxcfs_caller *caller, const
 		return -EOPNOTSUPP;
 	r = call_begin(engine, caller, path, &call);
 	if (r == 0)
-		r = call.container ? cgroup_open_pressure(call.container->cgroup,
-								    path + 15, &fd) :
-					       -ENODATA;
+		r = call.container ? cgroup_open_pressure(call.container->cgroup, path + 15, &fd)
+				   : -ENODATA;
 	if (r < 0)
 		return r == -ENODATA ? -EOPNOTSUPP : r;
 	n = write(fd, trigger, len);

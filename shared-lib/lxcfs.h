@@ -32,18 +32,18 @@ struct lxcfs;
 
 /* What the views show; fixed for the life of an engine. */
 enum lxcfs_flags {
-	LXCFS_LOADAVG = 1 << 0, /* loadavg of the container, kept up by lxcfs_tick() */
-	LXCFS_CFS = 1 << 1, /* show as many CPUs as the CFS quota buys */
-	LXCFS_NO_SWAP = 1 << 2, /* show no swap */
-	LXCFS_NO_ZSWAP = 1 << 3, /* show no zswap */
-	LXCFS_PSI_POLL = 1 << 4, /* accept pressure triggers */
+	LXCFS_LOADAVG = 1 << 0,	  /* loadavg of the container, kept up by lxcfs_tick() */
+	LXCFS_CFS = 1 << 1,	  /* show as many CPUs as the CFS quota buys */
+	LXCFS_NO_SWAP = 1 << 2,	  /* show no swap */
+	LXCFS_NO_ZSWAP = 1 << 3,  /* show no zswap */
+	LXCFS_PSI_POLL = 1 << 4,  /* accept pressure triggers */
 	LXCFS_NO_CGROUP = 1 << 5, /* /cgroup is an empty directory */
 };
 
 struct lxcfs_options {
-	size_t size; /* sizeof(struct lxcfs_options) as the caller was compiled */
+	size_t size;	  /* sizeof(struct lxcfs_options) as the caller was compiled */
 	const char *root; /* directory with the host's proc and sys; NULL is "/" */
-	unsigned flags; /* enum lxcfs_flags */
+	unsigned flags;	  /* enum lxcfs_flags */
 	/*
 	 * Zeroed memory, page-aligned, for what must outlive an engine: load
 	 * averages and the CPU time shown so far. A second engine on the same

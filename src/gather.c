@@ -85,10 +85,10 @@ static bool is_host(const struct gathering *g, enum cgroup_controller controller
 /* In a container without pressure files the text stays empty: no pressure is known. */
 static int gather_pressure(const struct gathering *g, unsigned need)
 {
-	const char *what = need == NEED_PRESSURE_CPU ? "cpu" :
-			   need == NEED_PRESSURE_IO  ? "io" :
-			   need == NEED_PRESSURE_IRQ ? "irq" :
-						       "memory";
+	const char *what = need == NEED_PRESSURE_CPU   ? "cpu"
+			   : need == NEED_PRESSURE_IO  ? "io"
+			   : need == NEED_PRESSURE_IRQ ? "irq"
+						       : "memory";
 	int r = cgroup_read_pressure(g->container->cgroup, g->why, what, &g->snapshot->pressure);
 
 	return r == -ENODATA && !is_host(g, CGROUP_CORE) ? 0 : r;
@@ -128,7 +128,8 @@ static int gather_age(const struct gathering *g, unsigned need)
 	if (r < 0)
 		return r;
 	s->start = number_min(c->start_us, s->now);
-	/* With a clock of its own the container sees what that clock says, as /proc/PID/stat does. */
+	/* With a clock of its own the container sees what that clock says, as /proc/PID/stat does.
+	 */
 	if (c->own_timens && c->boottime_offset_us)
 		s->start = -c->boottime_offset_us > 0 ? (uint64_t)-c->boottime_offset_us : 0;
 	s->uptime = s->now - number_min(s->start, s->now);

@@ -15,8 +15,9 @@
 #include "base/line.h"
 #include "base/number.h"
 
-#define STAT_MAX 1024 /* the first 22 fields of /proc/PID/stat are shorter, comm has 64 bytes at most */
-#define PID_BITS 22 /* PID_MAX_LIMIT of linux/threads.h */
+#define STAT_MAX \
+	1024 /* the first 22 fields of /proc/PID/stat are shorter, comm has 64 bytes at most */
+#define PID_BITS 22	/* PID_MAX_LIMIT of linux/threads.h */
 #define PIDNS_LEVELS 33 /* MAX_PID_NS_LEVEL of kernel/pid_namespace.c and the first one */
 
 /* Fields of /proc/PID/stat by their number in proc(5). */
@@ -211,7 +212,8 @@ static uint64_t inner_pid(const struct host *host, const struct container *conta
 	if (!container->own_pidns || !pid)
 		return pid;
 	count = nspid_read(host, pid, numbers);
-	if (count > 2) /* containers in containers: only the init tells at which level this one is */
+	if (count >
+	    2) /* containers in containers: only the init tells at which level this one is */
 		level = nspid_read(host, (uint64_t)container->init, init);
 	return level && level <= count ? numbers[level - 1] : 0;
 }

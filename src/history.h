@@ -41,7 +41,7 @@ struct history_cpu {
 	const uint64_t *busy;
 	size_t busy_count;
 	bool busy_is_own; /* it is that; then the first answer is split the same way */
-	bool total_only; /* busy is not known: the CPUs get their part with the next answer */
+	bool total_only;  /* busy is not known: the CPUs get their part with the next answer */
 };
 
 /*
@@ -60,12 +60,10 @@ int history_cpu_times(struct history *history, uint64_t container, const struct 
  * stands for the task that has this pid, 0: none; as long as it is the youngest, its pid
  * need not be looked up again.
  */
-uint64_t history_last_pid(struct history *history, uint64_t container, uint64_t task,
-			  uint64_t pid);
+uint64_t history_last_pid(struct history *history, uint64_t container, uint64_t task, uint64_t pid);
 
 /* The last pid seen so far when this task was the last one looked up; false when not. */
-bool history_last_pid_of(struct history *history, uint64_t container, uint64_t task,
-			 uint64_t *ret);
+bool history_last_pid_of(struct history *history, uint64_t container, uint64_t task, uint64_t *ret);
 
 /* Load averages, 11-bit fixed point as in the kernel's include/linux/sched/loadavg.h. */
 struct history_load {

@@ -12,10 +12,14 @@
 #define ONLINE "sys/devices/system/cpu/online"
 
 static const char *const file_path[HOST_FILES] = {
-	[HOST_MEMINFO] = "proc/meminfo",     [HOST_STAT] = "proc/stat",
-	[HOST_UPTIME] = "proc/uptime",	     [HOST_CPUINFO] = "proc/cpuinfo",
-	[HOST_DISKSTATS] = "proc/diskstats", [HOST_LOADAVG] = "proc/loadavg",
-	[HOST_SWAPS] = "proc/swaps",	     [HOST_SLABINFO] = "proc/slabinfo",
+	[HOST_MEMINFO] = "proc/meminfo",
+	[HOST_STAT] = "proc/stat",
+	[HOST_UPTIME] = "proc/uptime",
+	[HOST_CPUINFO] = "proc/cpuinfo",
+	[HOST_DISKSTATS] = "proc/diskstats",
+	[HOST_LOADAVG] = "proc/loadavg",
+	[HOST_SWAPS] = "proc/swaps",
+	[HOST_SLABINFO] = "proc/slabinfo",
 	[HOST_ISOLATED] = "sys/devices/system/cpu/isolated",
 };
 
@@ -59,15 +63,15 @@ int host_read(const struct host *host, enum host_file file, struct text *t)
 
 	if (host->file[file] < 0)
 		return -ENOENT;
-	return records & NEED_HOST(file) ? file_read_record(host->file[file], t) :
-					   file_read(host->file[file], t);
+	return records & NEED_HOST(file) ? file_read_record(host->file[file], t)
+					 : file_read(host->file[file], t);
 }
 
 int host_cpus(const struct host *host, struct cpulist *ret)
 {
 	AUTO_TEXT struct text online = { 0 };
-	int r = host->online < 0 ? file_read_at(host->rootfd, ONLINE, &online) :
-				   file_read_record(host->online, &online);
+	int r = host->online < 0 ? file_read_at(host->rootfd, ONLINE, &online)
+				 : file_read_record(host->online, &online);
 
 	return r < 0 ? r : cpulist_parse(text_str(&online), ret);
 }

@@ -11,7 +11,7 @@ struct host {
 	int procfd; /* its /proc */
 	struct cgroups *cgroups;
 	int file[HOST_FILES]; /* open files, -1 where the host has none */
-	int online; /* open sys/devices/system/cpu/online, likewise */
+	int online;	      /* open sys/devices/system/cpu/online, likewise */
 };
 
 /* NULL root is "/". -ENOENT without a /proc, -ENODEV without a cgroup file system. */

@@ -23,7 +23,8 @@ static void usage(FILE *to)
 {
 	fputs("Usage: lxcfs-inspect [options] PID [PATH]\n"
 	      "\n"
-	      "Prints what the process PID would read at PATH (such as /proc/meminfo), or lists it\n"
+	      "Prints what the process PID would read at PATH (such as /proc/meminfo), or lists "
+	      "it\n"
 	      "if it is a directory; without PATH every file below /proc.\n"
 	      "\n"
 	      "  -e, --explain        tell where each number came from instead\n"

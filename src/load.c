@@ -30,10 +30,10 @@ static const uint64_t decay[3] = { 1884, 2014, 2037 };
 struct entry {
 	struct entry *next;
 	uint64_t id;
-	uint64_t wanted; /* when somebody asked last; under the lock */
+	uint64_t wanted;       /* when somebody asked last; under the lock */
 	struct cgroup *cgroup; /* from here on the tick's alone */
-	bool idle; /* no task was running or blocked at the last look, when ... */
-	uint64_t cpu_time; /* ... so much was used */
+	bool idle;	       /* no task was running or blocked at the last look, when ... */
+	uint64_t cpu_time;     /* ... so much was used */
 };
 
 struct load {
@@ -227,8 +227,8 @@ static void average_update(struct history *history, uint64_t id, uint64_t active
 	if (!periods)
 		return;
 	for (size_t i = 0; i < 3; i++)
-		load.average[i] =
-			average_next(load.average[i], decay[i], active * LOAD_ONE, periods);
+		load.average[i] = average_next(load.average[i], decay[i], active * LOAD_ONE,
+					       periods);
 	history_load_set(history, id, &load);
 }
 

@@ -15,8 +15,8 @@
 /* What a view asks for, and what a snapshot has: bits of a mask. */
 enum need {
 	NEED_MEMORY = 1 << 0,
-	NEED_HUGETLB = 1 << 1, /* with HOST_MEMINFO */
-	NEED_CPUS = 1 << 2, /* the visible CPUs, after the quota where it counts */
+	NEED_HUGETLB = 1 << 1,	 /* with HOST_MEMINFO */
+	NEED_CPUS = 1 << 2,	 /* the visible CPUs, after the quota where it counts */
 	NEED_CPU_TIMES = 1 << 3, /* the shown counters of every visible CPU */
 	NEED_IO = 1 << 4,
 	NEED_TASKS = 1 << 5,
@@ -62,7 +62,7 @@ struct cpu_times {
 
 struct snapshot {
 	unsigned flags; /* enum lxcfs_flags of lxcfs.h */
-	unsigned have; /* enum need */
+	unsigned have;	/* enum need */
 	struct text host[HOST_FILES];
 
 	struct cgroup_memory memory;
@@ -73,15 +73,15 @@ struct snapshot {
 	struct cgroup_quota quota;
 
 	struct cpu_times *cpu_times; /* cpu_count of them, in the order of cpus; owned */
-	struct cpu_times cpu_total; /* of the container, however its CPUs changed */
+	struct cpu_times cpu_total;  /* of the container, however its CPUs changed */
 
 	struct cgroup_io io;
 	struct text pressure; /* of the one kind that was asked for */
 	struct text slabinfo;
 
-	uint64_t now; /* since the host's boot */
-	uint64_t start; /* when the container started, since the host's boot */
-	uint64_t uptime; /* as the container shall see it */
+	uint64_t now;	     /* since the host's boot */
+	uint64_t start;	     /* when the container started, since the host's boot */
+	uint64_t uptime;     /* as the container shall see it */
 	int64_t boot_offset; /* uptime - now: what its clock is ahead of the host's */
 
 	struct {

@@ -19,7 +19,7 @@ struct tree_call {
 	const struct host *host;
 	const struct lxcfs_caller *caller;
 	const struct container *container; /* NULL: the host's view, or the caller is unknown */
-	unsigned flags; /* enum lxcfs_flags */
+	unsigned flags;			   /* enum lxcfs_flags */
 };
 
 /* Functions left NULL: the whole tree cannot do that, -EPERM. Errors as in lxcfs.h. */
@@ -46,4 +46,4 @@ struct tree {
 };
 
 extern const struct tree sys_cpu_tree; /* sys/cpu.c */
-extern const struct tree cgroup_tree; /* cgroup/view.c */
+extern const struct tree cgroup_tree;  /* cgroup/view.c */

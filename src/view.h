@@ -12,10 +12,10 @@
 
 struct view {
 	const char *path; /* below the mount point: "/proc/meminfo" */
-	mode_t mode; /* type and permissions; a host file's own permissions come first */
+	mode_t mode;	  /* type and permissions; a host file's own permissions come first */
 	const char *host; /* the host's file below its root; without it the view is hidden */
-	unsigned needs; /* enum need: what shall be gathered */
-	unsigned must; /* those of them without which the host's file is shown */
+	unsigned needs;	  /* enum need: what shall be gathered */
+	unsigned must;	  /* those of them without which the host's file is shown */
 	void (*render)(const struct snapshot *snapshot, struct text *text);
 	/* What the lines are made of, for lxcfs-inspect --explain; the gathered numbers follow. */
 	const char *explain;

@@ -6,7 +6,10 @@
 #include "base/cleanup.h"
 #include "view.h"
 
-#define DIRECTORY(p) { .path = p, .mode = S_IFDIR | 0555 }
+#define DIRECTORY(p)                              \
+	{                                         \
+		.path = p, .mode = S_IFDIR | 0555 \
+	}
 #define SYS_CPU "sys/devices/system/cpu"
 
 const struct view views[] = {
@@ -97,7 +100,8 @@ const struct view views[] = {
 		.needs = NEED_SLABINFO | NEED_HOST_SLABINFO,
 		.must = NEED_SLABINFO | NEED_HOST_SLABINFO,
 		.render = slabinfo_render,
-		.explain = "the cgroup's slabs where the kernel lists them (v1), else the header alone",
+		.explain = "the cgroup's slabs where the kernel lists them (v1), else the header "
+			   "alone",
 	},
 	{
 		.path = "/proc/stat",
@@ -106,9 +110,10 @@ const struct view views[] = {
 		.needs = NEED_CPUS | NEED_CPU_TIMES | NEED_TASKS | NEED_AGE | NEED_HOST_STAT,
 		.must = NEED_CPUS | NEED_CPU_TIMES | NEED_AGE | NEED_HOST_STAT,
 		.render = stat_render,
-		.explain = "user and system time of the cgroup, the rest of its CPUs' time is idle; "
-			   "btime = when the container started; interrupts and context switches "
-			   "are not known per cgroup and 0",
+		.explain =
+			"user and system time of the cgroup, the rest of its CPUs' time is idle; "
+			"btime = when the container started; interrupts and context switches "
+			"are not known per cgroup and 0",
 	},
 	{
 		.path = "/proc/swaps",
@@ -126,8 +131,9 @@ const struct view views[] = {
 		.needs = NEED_AGE | NEED_CPUS | NEED_CPU_TIMES,
 		.must = NEED_AGE,
 		.render = uptime_render,
-		.explain = "since the container's init started, or by its time namespace; idle time "
-			   "of its CPUs",
+		.explain =
+			"since the container's init started, or by its time namespace; idle time "
+			"of its CPUs",
 	},
 	DIRECTORY("/sys"),
 	DIRECTORY("/sys/devices"),

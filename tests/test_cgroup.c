@@ -156,7 +156,8 @@ static void expect_path(const char *text, bool init, enum cgroup_controller cont
 
 START_TEST(places)
 {
-	static const char text[] = "12:cpu,cpuacct:/a\n11:memory:/a/b:c\n1:name=systemd:/s\n0::/u/v\n";
+	static const char text[] =
+		"12:cpu,cpuacct:/a\n11:memory:/a/b:c\n1:name=systemd:/s\n0::/u/v\n";
 
 	hybrid();
 	expect_path(text, false, CGROUP_CPU, "/a");
@@ -213,9 +214,8 @@ START_TEST(no_place_no_numbers)
 	int fd = -7;
 
 	hybrid();
-	ck_assert_int_eq(cgroup_open(on.cgroups, "1:memory:/\n0::/\n2:cpu,cpuacct:/../a\n", false,
-				     &cg),
-			 0);
+	ck_assert_int_eq(
+		cgroup_open(on.cgroups, "1:memory:/\n0::/\n2:cpu,cpuacct:/../a\n", false, &cg), 0);
 	ck_assert_int_eq(cgroup_read_memory(cg, NULL, &memory), -ENODATA);
 	ck_assert_int_eq(cgroup_read_hugetlb(cg, NULL, 2048, &hugetlb), -ENODATA);
 	ck_assert_int_eq(cgroup_read_quota(cg, NULL, &quota), -ENODATA);
@@ -285,7 +285,8 @@ START_TEST(each_process)
 	test_write(on.root, "sys/fs/cgroup/memory/cgroup.procs", "1\n2\n");
 	test_write(on.root, "sys/fs/cgroup/memory/a/cgroup.procs", "10\n20\n");
 	test_write(on.root, "sys/fs/cgroup/memory/a/b/cgroup.procs", "");
-	test_write(on.root, "sys/fs/cgroup/memory/a/b/c/cgroup.procs", "100\nx\n\n18446744073709551616\n200");
+	test_write(on.root, "sys/fs/cgroup/memory/a/b/c/cgroup.procs",
+		   "100\nx\n\n18446744073709551616\n200");
 	test_write(on.root, "sys/fs/cgroup/memory/a/empty/x", ""); /* removed meanwhile */
 	ck_assert_int_eq(walk("1:memory:/a\n0::/\n", 0, &seen), 0);
 	ck_assert_uint_eq(seen.sum, 330);
@@ -327,7 +328,8 @@ START_TEST(pressure)
 	ck_assert_int_eq(cgroup_open(on.cgroups, "0::/a\n", false, &cg), 0);
 	ck_assert_int_eq(cgroup_read_pressure(cg, &why, "cpu", &text), 0);
 	ck_assert_str_eq(text_str(&text), "some avg10=1.00\n");
-	ck_assert_ptr_nonnull(strstr(text_str(&why.lines), "/sys/fs/cgroup/unified/a/cpu.pressure"));
+	ck_assert_ptr_nonnull(
+		strstr(text_str(&why.lines), "/sys/fs/cgroup/unified/a/cpu.pressure"));
 	ck_assert_int_eq(cgroup_read_pressure(cg, NULL, "irq", &text), -ENODATA);
 	ck_assert_int_eq(cgroup_open_pressure(cg, "cpu", &fd), 0);
 	ck_assert_int_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
@@ -372,10 +374,10 @@ START_TEST(device_numbers)
 		const char *word;
 		bool good;
 	} words[] = {
-		{ "8:16", true },  { "0:0", true },	    { "4294967295:1", true },
-		{ "8", false },	   { "8:", false },	    { ":1", false },
+		{ "8:16", true },  { "0:0", true },	      { "4294967295:1", true },
+		{ "8", false },	   { "8:", false },	      { ":1", false },
 		{ "8:1x", false }, { "4294967296:1", false }, { "1:4294967296", false },
-		{ "-8:1", false }, { "Total", false },	    { "", false },
+		{ "-8:1", false }, { "Total", false },	      { "", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {

@@ -28,8 +28,8 @@ static void put(const char *path, const char *content)
 
 static void setup(void)
 {
-	static const char *const controllers[] = { "memory", "cpu", "cpuacct", "cpuset", "blkio",
-						   "hugetlb" };
+	static const char *const controllers[] = { "memory", "cpu",   "cpuacct",
+						   "cpuset", "blkio", "hugetlb" };
 	AUTO_TEXT struct text mounts = { 0 }, place = { 0 };
 
 	on.root = test_directory();
@@ -37,7 +37,8 @@ static void setup(void)
 	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++) {
 		char path[64];
 
-		text_printf(&mounts, "cgroup /%s cgroup rw,%s 0 0\n", controllers[i], controllers[i]);
+		text_printf(&mounts, "cgroup /%s cgroup rw,%s 0 0\n", controllers[i],
+			    controllers[i]);
 		text_printf(&place, "%zu:%s:/a/b\n", i + 1, controllers[i]);
 		snprintf(path, sizeof path, "%s/a/b/cgroup.procs", controllers[i]);
 		put(path, "");
@@ -64,7 +65,8 @@ static void memory_stat(const char *limit, const char *memsw_limit)
 	text_printf(&stat,
 		    "cache 1\nrss 2\nrss_huge 3\nshmem 4\nmapped_file 5\ndirty 6\nwriteback 7\n"
 		    "swap 8\ninactive_anon 9\nactive_anon 10\ninactive_file 11\nactive_file 12\n"
-		    "unevictable 13\nhierarchical_memory_limit %s\n", limit);
+		    "unevictable 13\nhierarchical_memory_limit %s\n",
+		    limit);
 	if (memsw_limit)
 		text_printf(&stat, "hierarchical_memsw_limit %s\n", memsw_limit);
 	text_puts(&stat,
@@ -188,7 +190,8 @@ START_TEST(memory_missing_or_damaged)
 	ck_assert_int_eq(cgroup_read_memory(on.cg, NULL, &m), -ERANGE);
 	ck_assert_uint_eq(m.limit, 77);
 	put("memory/a/b/memory.usage_in_bytes", "5");
-	put("memory/a/b/memory.stat", "total_rss\ntotal_cache x\n\n \ntotal_shmem -1\ntotal_dirty 5");
+	put("memory/a/b/memory.stat",
+	    "total_rss\ntotal_cache x\n\n \ntotal_shmem -1\ntotal_dirty 5");
 	m = memory();
 	ck_assert_uint_eq(m.anon, CGROUP_UNKNOWN);
 	ck_assert_uint_eq(m.file, CGROUP_UNKNOWN);
@@ -354,7 +357,8 @@ START_TEST(io_by_device)
 
 	put(BYTES, "8:0 Read 4096\n8:0 Write 8192\n8:0 Sync 12288\n8:0 Async 0\n8:0 Discard 512\n"
 		   "8:0 Total 12800\n254:1 Read 0\n254:1 Write 0\nTotal 12800\n");
-	put(REQUESTS, "8:0 Read 1\n8:0 Write 2\n8:0 Discard 3\n8:0 Total 6\n9:0 Write 7\nTotal 13\n");
+	put(REQUESTS,
+	    "8:0 Read 1\n8:0 Write 2\n8:0 Discard 3\n8:0 Total 6\n9:0 Write 7\nTotal 13\n");
 	ck_assert_int_eq(cgroup_read_io(on.cg, NULL, &io), 0);
 	ck_assert_uint_eq(io.count, 2); /* 254:1 did nothing */
 	ck_assert_uint_eq(io.device[0].major, 8);
@@ -378,8 +382,9 @@ START_TEST(io_missing_or_damaged)
 	put(BYTES, "8:0 Read 4096\n");
 	ck_assert_int_eq(cgroup_read_io(on.cg, NULL, &io), -ENODATA);
 	ck_assert_uint_eq(io.count, 77);
-	put(REQUESTS, "8 Read 1\n8:0\n8:0 Read\n8:0 Read x\n8:0 Erase 5\n8:0 Read 99999999999999999999\n"
-		      "8:0x Read 1\n\n:\n8:0 Write 4");
+	put(REQUESTS,
+	    "8 Read 1\n8:0\n8:0 Read\n8:0 Read x\n8:0 Erase 5\n8:0 Read 99999999999999999999\n"
+	    "8:0x Read 1\n\n:\n8:0 Write 4");
 	ck_assert_int_eq(cgroup_read_io(on.cg, NULL, &io), 0);
 	ck_assert_uint_eq(io.count, 1);
 	ck_assert_uint_eq(io.device[0].reads, 0);

@@ -222,8 +222,9 @@ END_TEST
 
 START_TEST(quota_damaged)
 {
-	static const char *const damaged[] = { "",	"max",	    "50000",  "50000 0\n", "50000 x\n",
-					       "-1 5\n", "maximum 5", "1 -100000", "99999999999999999999 1" };
+	static const char *const damaged[] = { "",	    "max",	 "50000",
+					       "50000 0\n", "50000 x\n", "-1 5\n",
+					       "maximum 5", "1 -100000", "99999999999999999999 1" };
 	struct cgroup_quota q = { 1, 2 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(damaged); i++) {

@@ -6,11 +6,10 @@
 #include "view.h"
 
 /* Devices as a kernel since 5.5 prints them; vda1 is a partition, which no cgroup counts. */
-static const char modern[] =
-	"   7       0 loop0 1 0 2 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
-	" 254       0 vda 9 8 7 6 5 4 3 2 1 1 1 1 1 1 1 1 1\n"
-	" 254       1 vda1 9 8 7 6 5 4 3 2 1 1 1 1 1 1 1 1 1\n"
-	"   8      16 sdb 9 8 7 6 5 4 3 2 1 1 1 1 1 1 1 1 1\n";
+static const char modern[] = "   7       0 loop0 1 0 2 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
+			     " 254       0 vda 9 8 7 6 5 4 3 2 1 1 1 1 1 1 1 1 1\n"
+			     " 254       1 vda1 9 8 7 6 5 4 3 2 1 1 1 1 1 1 1 1 1\n"
+			     "   8      16 sdb 9 8 7 6 5 4 3 2 1 1 1 1 1 1 1 1 1\n";
 
 static void expect(const char *host, struct cgroup_io_device *devices, size_t count,
 		   const char *expected)
@@ -51,7 +50,9 @@ END_TEST
 /* Columns came with kernels 4.18 (discards) and 5.5 (flushes); the host's decide. */
 START_TEST(as_many_columns_as_the_host)
 {
-	struct cgroup_io_device d[] = { { .major = 8, .reads = 1, .discards = 2, .discard_bytes = 512 } };
+	struct cgroup_io_device d[] = {
+		{ .major = 8, .reads = 1, .discards = 2, .discard_bytes = 512 }
+	};
 
 	expect("   8       0 sda 1 2 3 4 5 6 7 8 9 10 11\n", d, 1,
 	       "   8       0 sda 1 0 0 0 0 0 0 0 0 0 0\n");

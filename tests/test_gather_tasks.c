@@ -251,7 +251,8 @@ START_TEST(its_cgroup_is_gone)
 	struct tasks tasks;
 
 	container_free(&on.container);
-	ck_assert_int_eq(cgroup_open(on.host.cgroups, "1:pids:/gone\n", true, &on.container.cgroup), 0);
+	ck_assert_int_eq(cgroup_open(on.host.cgroups, "1:pids:/gone\n", true, &on.container.cgroup),
+			 0);
 	ck_assert_int_eq(tasks_count(&on.host, on.container.cgroup, &tasks), -ENOENT);
 }
 END_TEST

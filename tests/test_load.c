@@ -107,7 +107,7 @@ static void pass(uint64_t id, uint64_t us)
 /* One step of calc_load() as include/linux/sched/loadavg.h has it. */
 static uint64_t kernel_step(uint64_t load, uint64_t exp, uint64_t active)
 {
-	uint64_t new = load * exp + active * (ONE - exp);
+	uint64_t new = load *exp + active *(ONE - exp);
 
 	return (new + (active >= load ? ONE - 1 : 0)) / ONE;
 }

@@ -61,9 +61,14 @@ END_TEST
 
 START_TEST(paths_that_are_not_there)
 {
-	static const char *const paths[] = { "",	   "proc",	    "/proc/",
-					     "/proc/self", "/proc/meminfo/", "/etc/passwd",
-					     "/cgroupx",   "/sys/devices/system/cpux",
+	static const char *const paths[] = { "",
+					     "proc",
+					     "/proc/",
+					     "/proc/self",
+					     "/proc/meminfo/",
+					     "/etc/passwd",
+					     "/cgroupx",
+					     "/sys/devices/system/cpux",
 					     "/proc/../proc/meminfo" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {

@@ -206,8 +206,13 @@ END_TEST
 START_TEST(hostile_host_files)
 {
 	static const char *const texts[] = {
-		"", "\n\n", "MemTotal:", "MemTotal: x kB\n", "a b c d e f g\n",
-		"Averyverylongnamethatdoesnotfitanything: 1 kB\n", "Hugetlb: 1 kB\nHugePages_Total: 1\n",
+		"",
+		"\n\n",
+		"MemTotal:",
+		"MemTotal: x kB\n",
+		"a b c d e f g\n",
+		"Averyverylongnamethatdoesnotfitanything: 1 kB\n",
+		"Hugetlb: 1 kB\nHugePages_Total: 1\n",
 		"CommitLimit: 18446744073709551615 kB\nMemTotal: 1 kB\n",
 	};
 
@@ -226,8 +231,8 @@ END_TEST
 
 static uint64_t random_number(unsigned *seed)
 {
-	static const uint64_t special[] = { 0,	  1,	    4095,	   4096,
-					    MIB,  UINT64_MAX, UINT64_MAX - 1, INT64_MAX,
+	static const uint64_t special[] = { 0,	    1,		4095,		4096,
+					    MIB,    UINT64_MAX, UINT64_MAX - 1, INT64_MAX,
 					    1 << 20 };
 	unsigned r = (unsigned)rand_r(seed);
 
@@ -263,9 +268,9 @@ END_TEST
 static const struct {
 	const char *host, *caller;
 } machines[] = {
-	{ "debian12-v2-4cpu", "limited" },     { "debian12-v2-4cpu", "limited-app" },
-	{ "debian12-v2-4cpu", "nested" },      { "debian12-v2-4cpu", "host" },
-	{ "kernel6.18-v1-2cpu", "limited" },   { "kernel6.18-v1-2cpu", "nested" },
+	{ "debian12-v2-4cpu", "limited" },   { "debian12-v2-4cpu", "limited-app" },
+	{ "debian12-v2-4cpu", "nested" },    { "debian12-v2-4cpu", "host" },
+	{ "kernel6.18-v1-2cpu", "limited" }, { "kernel6.18-v1-2cpu", "nested" },
 	{ "kernel6.18-v1-2cpu", "shifted" },
 };
 

@@ -10,8 +10,9 @@
 #define KIB ((uint64_t)1024)
 #define NEW_HEADER "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 #define OLD_HEADER "Filename\t\t\t\tType\t\tSize\tUsed\tPriority\n"
-#define AREAS "/dev/sda2\t\t\tpartition\t15000000\t1000\t-2\n" \
-	      "/a\\040file  file  5000000\t0  -3\n(deleted)\n"
+#define AREAS                                            \
+	"/dev/sda2\t\t\tpartition\t15000000\t1000\t-2\n" \
+	"/a\\040file  file  5000000\t0  -3\n(deleted)\n"
 #define NAME "none                                    virtual\t\t"
 
 /* What a container with this swap, in kB, reads on a host with these 20 GB of it. */
@@ -22,8 +23,7 @@ static void expect(const char *header, uint64_t limit_kb, uint64_t used_kb, unsi
 	AUTO_TEXT struct text text = { 0 };
 	char hosts[512];
 
-	snprintf(hosts, sizeof hosts,
-		 "%s%s", header, *header ? AREAS : "");
+	snprintf(hosts, sizeof hosts, "%s%s", header, *header ? AREAS : "");
 	memset(&s.memory, 0, sizeof s.memory);
 	s.memory.limit = 1024 * KIB * KIB;
 	s.memory.swap_limit = limit_kb == UINT64_MAX ? CGROUP_NO_LIMIT : limit_kb * KIB;
@@ -65,10 +65,11 @@ END_TEST
 
 START_TEST(the_hosts_devices_stay_hidden)
 {
-	expect(NEW_HEADER "/dev/sda2                               partition\t20000000\t1000\t\t-2\n",
+	expect(NEW_HEADER
+	       "/dev/sda2                               partition\t20000000\t1000\t\t-2\n",
 	       4096, 0, 0, NEW_HEADER NAME "4096\t\t0\t\t0\n");
-	expect(NEW_HEADER "/swap                                   file\t\t20000000\t1000\t\t-2\n", 0, 0,
-	       0, NEW_HEADER);
+	expect(NEW_HEADER "/swap                                   file\t\t20000000\t1000\t\t-2\n",
+	       0, 0, 0, NEW_HEADER);
 }
 END_TEST
 

@@ -41,11 +41,11 @@ static inline void cleanup_closedir(DIR **d)
 #define AUTO_CLOSEDIR AUTO(cleanup_closedir)
 
 /* Hands a pointer over: the value is returned and the variable set to NULL. */
-#define take_ptr(p)                      \
-	({                               \
+#define take_ptr(p)                         \
+	({                                  \
 		__typeof__(p) taken_ = (p); \
-		(p) = NULL;              \
-		taken_;                  \
+		(p) = NULL;                 \
+		taken_;                     \
 	})
 
 static inline int take_fd(int *fd)

@@ -55,6 +55,6 @@ void cpulist_and(struct cpulist *list, const struct cpulist *with);
 /* Keeps only the first `count` CPUs. */
 void cpulist_truncate(struct cpulist *list, size_t count);
 
-#define cpulist_each(cpu, list)                                                 \
+#define cpulist_each(cpu, list)                                       \
 	for (size_t cpu = cpulist_next(list, 0); (cpu) < CPULIST_MAX; \
 	     (cpu) = cpulist_next(list, (cpu) + 1))

@@ -60,8 +60,7 @@ static const struct cgroup_backend *backend(const struct cgroup *cg,
 {
 	if (cgroup_is_root(cg, controller))
 		return NULL;
-	return cg->host->hierarchy[cg->host->of[controller]].version == 2 ? &cgroup_v2 :
-									     &cgroup_v1;
+	return cg->host->hierarchy[cg->host->of[controller]].version == 2 ? &cgroup_v2 : &cgroup_v1;
 }
 
 int cgroup_read_memory(struct cgroup *cg, struct origins *why, struct cgroup_memory *ret)
@@ -164,8 +163,7 @@ int cgroup_open_pressure(struct cgroup *cg, const char *what, int *ret_fd)
 	return 0;
 }
 
-int cgroup_read_pressure(struct cgroup *cg, struct origins *why, const char *what,
-			 struct text *ret)
+int cgroup_read_pressure(struct cgroup *cg, struct origins *why, const char *what, struct text *ret)
 {
 	struct cgroup_file file = { CGROUP_CORE, 0, pressure_file(what), false };
 	AUTO_TEXT struct text path = { 0 };
@@ -273,8 +271,9 @@ static int processes_below(struct walk *walk, int dirfd, unsigned depth)
 int cgroup_each_process(struct cgroup *cg, int (*each)(void *arg, uint64_t pid), void *arg)
 {
 	/* Any hierarchy in which the container has a cgroup of its own lists the same processes. */
-	static const enum cgroup_controller order[] = { CGROUP_PIDS, CGROUP_CPUACCT, CGROUP_MEMORY,
-							CGROUP_CPU,  CGROUP_CORE,    CGROUP_CPUSET };
+	static const enum cgroup_controller order[] = {
+		CGROUP_PIDS, CGROUP_CPUACCT, CGROUP_MEMORY, CGROUP_CPU, CGROUP_CORE, CGROUP_CPUSET
+	};
 	struct walk walk = { each, arg, CGROUP_WALK_MAX };
 
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {

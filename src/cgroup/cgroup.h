@@ -17,7 +17,7 @@
 #include "cgroup/origin.h"
 
 #define CGROUP_NO_LIMIT UINT64_MAX /* of a limit: none */
-#define CGROUP_UNKNOWN UINT64_MAX /* of any other number: the kernel does not tell */
+#define CGROUP_UNKNOWN UINT64_MAX  /* of any other number: the kernel does not tell */
 
 enum cgroup_controller {
 	CGROUP_MEMORY,
@@ -33,7 +33,7 @@ enum cgroup_controller {
 
 /* One mounted hierarchy. */
 struct cgroup_hierarchy {
-	int fd; /* the mount point, a directory fd */
+	int fd;	     /* the mount point, a directory fd */
 	int version; /* 1 or 2 */
 	char *name; /* as /proc/PID/cgroup has it: "cpu,cpuacct", "name=systemd"; "unified" on v2 */
 	char *mount; /* where it is mounted, below the engine's root */
@@ -44,8 +44,8 @@ struct cgroups {
 	struct cgroup_hierarchy *hierarchy;
 	size_t count;
 	int of[CGROUP_CONTROLLERS]; /* index of the hierarchy, -1: the host has none */
-	atomic_int kept; /* files that places keep open between reads */
-	int kept_max; /* how many that may be; 0: none */
+	atomic_int kept;	    /* files that places keep open between reads */
+	int kept_max;		    /* how many that may be; 0: none */
 };
 
 /*
@@ -67,8 +67,7 @@ struct cgroup;
  * with cgroup_close(). Paths outside the engine's cgroup namespace ("/..") count as
  * unknown.
  */
-int cgroup_open(struct cgroups *cgroups, const char *proc_cgroup, bool init,
-		struct cgroup **ret);
+int cgroup_open(struct cgroups *cgroups, const char *proc_cgroup, bool init, struct cgroup **ret);
 void cgroup_close(struct cgroup *cg);
 
 /* How many files the place keeps open. */
@@ -131,7 +130,7 @@ struct cgroup_cputime {
 	size_t count;
 	struct cgroup_cputime_cpu {
 		uint64_t user_us, system_us;
-	} *cpu; /* owned; cgroup_cputime_free() */
+	} * cpu; /* owned; cgroup_cputime_free() */
 };
 int cgroup_read_cputime(struct cgroup *cg, struct origins *why, struct cgroup_cputime *ret);
 void cgroup_cputime_free(struct cgroup_cputime *t);
@@ -143,7 +142,7 @@ struct cgroup_io {
 		unsigned major, minor;
 		uint64_t read_bytes, write_bytes, discard_bytes;
 		uint64_t reads, writes, discards;
-	} *device; /* owned; cgroup_io_free() */
+	} * device; /* owned; cgroup_io_free() */
 };
 int cgroup_read_io(struct cgroup *cg, struct origins *why, struct cgroup_io *ret);
 void cgroup_io_free(struct cgroup_io *io);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The files of a place and of its ancestors: opened by level, kept open, read as text or numbers. */
+/* The files of a place and of its ancestors: opened by level, kept open, read as text or numbers.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -84,8 +85,8 @@ static bool kept_add(struct cgroup *cg, const struct cgroup_file *file, int fd)
 		atomic_fetch_sub(&cg->host->kept, 1);
 		return false;
 	}
-	cg->kept[cg->kept_count++] =
-		(struct cgroup_kept){ file->controller, file->up, file->name, fd, false };
+	cg->kept[cg->kept_count++] = (struct cgroup_kept){ file->controller, file->up, file->name,
+							   fd, false };
 	return true;
 }
 
@@ -165,8 +166,8 @@ void cgroup_file_name(const struct cgroup *cg, const struct cgroup_file *file, s
 	file_path(cg, file, t);
 }
 
-void cgroup_file_note(const struct cgroup *cg, const struct cgroup_file *file,
-		      struct origins *why, const char *what, uint64_t value)
+void cgroup_file_note(const struct cgroup *cg, const struct cgroup_file *file, struct origins *why,
+		      const char *what, uint64_t value)
 {
 	AUTO_TEXT struct text name = { 0 };
 
@@ -214,8 +215,8 @@ int cgroup_file_min(struct cgroup *cg, struct origins *why, const char *what,
 	return 0;
 }
 
-static void cpus_note(const struct cgroup *cg, const struct cgroup_file *file,
-		      struct origins *why, const struct cpulist *cpus)
+static void cpus_note(const struct cgroup *cg, const struct cgroup_file *file, struct origins *why,
+		      const struct cpulist *cpus)
 {
 	AUTO_TEXT struct text list = { 0 }, name = { 0 };
 

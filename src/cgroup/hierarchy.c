@@ -11,21 +11,17 @@
 
 /* Controllers of v1, a closed set; in the mount options they stand between others. */
 static const char *const v1_controllers[] = {
-	"cpuset", "cpu",	"cpuacct",  "blkio",   "memory", "devices", "freezer",
-	"net_cls", "perf_event", "net_prio", "hugetlb", "pids",	 "rdma",    "misc",
+	"cpuset",  "cpu",	 "cpuacct",  "blkio",	"memory", "devices", "freezer",
+	"net_cls", "perf_event", "net_prio", "hugetlb", "pids",	  "rdma",    "misc",
 };
 
 static const struct {
 	const char *v1, *v2;
 } controller_name[CGROUP_CONTROLLERS] = {
-	[CGROUP_MEMORY] = { "memory", "memory" },
-	[CGROUP_CPU] = { "cpu", "cpu" },
-	[CGROUP_CPUACCT] = { "cpuacct", "" },
-	[CGROUP_CPUSET] = { "cpuset", "cpuset" },
-	[CGROUP_IO] = { "blkio", "io" },
-	[CGROUP_HUGETLB] = { "hugetlb", "hugetlb" },
-	[CGROUP_PIDS] = { "pids", "pids" },
-	[CGROUP_CORE] = { NULL, "" },
+	[CGROUP_MEMORY] = { "memory", "memory" }, [CGROUP_CPU] = { "cpu", "cpu" },
+	[CGROUP_CPUACCT] = { "cpuacct", "" },	  [CGROUP_CPUSET] = { "cpuset", "cpuset" },
+	[CGROUP_IO] = { "blkio", "io" },	  [CGROUP_HUGETLB] = { "hugetlb", "hugetlb" },
+	[CGROUP_PIDS] = { "pids", "pids" },	  [CGROUP_CORE] = { NULL, "" },
 };
 
 static bool is_v1_controller(const char *option)
@@ -120,8 +116,7 @@ static int hierarchy_add(struct cgroups *cgroups, int rootfd, const struct mnten
 		return 0;
 	}
 	h.fd = openat(rootfd, h.mount + strspn(h.mount, "/"), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	more = h.fd < 0 ? NULL :
-			  reallocarray(cgroups->hierarchy, cgroups->count + 1, sizeof h);
+	more = h.fd < 0 ? NULL : reallocarray(cgroups->hierarchy, cgroups->count + 1, sizeof h);
 	if (!more) {
 		int r = h.fd < 0 ? 0 : -ENOMEM; /* an unreachable mount is passed over */
 

@@ -23,7 +23,8 @@ static bool entry_split(const struct line *line, struct line *ret_name, struct l
 	return true;
 }
 
-/* Cuts a trailing "/init.scope": systemd's own unit inside a container whose cgroup is the one above. */
+/* Cuts a trailing "/init.scope": systemd's own unit inside a container whose cgroup is the one
+ * above. */
 static void init_scope_cut(struct line *path)
 {
 	static const char scope[] = "/init.scope";
@@ -73,8 +74,7 @@ static void place_line(struct cgroup *cg, struct line name, struct line path)
 	}
 }
 
-int cgroup_open(struct cgroups *cgroups, const char *proc_cgroup, bool init,
-		struct cgroup **ret)
+int cgroup_open(struct cgroups *cgroups, const char *proc_cgroup, bool init, struct cgroup **ret)
 {
 	struct cgroup *cg = calloc(1, sizeof *cg);
 	const char *cursor;

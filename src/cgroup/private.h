@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What cgroup.c shares with v1.c, v2.c and view.c: files of a cgroup by level, and the two backends. */
+/* What the files of this directory share: a cgroup's files by level, and the two versions. */
 #pragma once
 
 #include <pthread.h>
@@ -25,9 +25,9 @@ struct cgroup_kept {
 
 struct cgroup {
 	struct cgroups *host;
-	char *text; /* owns what path[] points to */
+	char *text;			    /* owns what path[] points to */
 	char *path[CGROUP_HIERARCHIES_MAX]; /* "/a/b"; NULL: unknown */
-	pthread_mutex_t lock; /* of kept */
+	pthread_mutex_t lock;		    /* of kept */
 	struct cgroup_kept *kept;
 	unsigned kept_count;
 };
@@ -36,7 +36,8 @@ struct cgroup {
 struct cgroup_backend {
 	int (*memory)(struct cgroup *, struct origins *, struct cgroup_memory *);
 	int (*swap)(struct cgroup *, struct origins *, struct cgroup_memory *);
-	int (*hugetlb)(struct cgroup *, struct origins *, const char *size, struct cgroup_hugetlb *);
+	int (*hugetlb)(struct cgroup *, struct origins *, const char *size,
+		       struct cgroup_hugetlb *);
 	int (*quota)(struct cgroup *, struct origins *, struct cgroup_quota *);
 	int (*cpus)(struct cgroup *, struct origins *, struct cpulist *);
 	int (*cputime)(struct cgroup *, struct origins *, struct cgroup_cputime *);
@@ -53,7 +54,7 @@ struct cgroup_file {
 	bool rare; /* not worth an open file between reads; or its name does not last */
 };
 
-/* The path of the place in the controller's hierarchy; NULL: unknown, or there is no such controller. */
+/* The place's path in the controller's hierarchy; NULL: unknown, or no such controller. */
 const char *cgroup_controller_path(const struct cgroup *cg, enum cgroup_controller controller);
 
 /* How many levels the place has below the root: 0 is the root itself. */
@@ -75,8 +76,8 @@ int cgroup_file_u64(struct cgroup *cg, const struct cgroup_file *file, uint64_t 
 void cgroup_file_name(const struct cgroup *cg, const struct cgroup_file *file, struct text *t);
 
 /* Notes a number read from the file, see origin_note_u64(). */
-void cgroup_file_note(const struct cgroup *cg, const struct cgroup_file *file,
-		      struct origins *why, const char *what, uint64_t value);
+void cgroup_file_note(const struct cgroup *cg, const struct cgroup_file *file, struct origins *why,
+		      const char *what, uint64_t value);
 
 /*
  * Reads the file at the nearest level, from the cgroup upwards, that has it and is

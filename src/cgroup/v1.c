@@ -56,8 +56,8 @@ static void limit_note(struct cgroup *cg, struct origins *why, const char *what,
 	uint64_t least;
 
 	if (why)
-		cgroup_file_min(cg, why, what, (struct cgroup_file){ CGROUP_MEMORY, 0, name, false },
-				&least);
+		cgroup_file_min(cg, why, what,
+				(struct cgroup_file){ CGROUP_MEMORY, 0, name, false }, &least);
 }
 
 /*

@@ -43,7 +43,7 @@ static const struct field memory_fields[] = {
 
 /* The number in the file; CGROUP_UNKNOWN where there is none. */
 static uint64_t read_known(struct cgroup *cg, struct origins *why, const char *what,
-			  struct cgroup_file file)
+			   struct cgroup_file file)
 {
 	uint64_t value;
 
@@ -62,9 +62,9 @@ static int swap_read(struct cgroup *cg, struct origins *why, unsigned up, struct
 
 	if (r < 0)
 		return r;
-	m->swap_usage = read_known(cg, why, "swap used",
-				   (struct cgroup_file){ CGROUP_MEMORY, up, "memory.swap.current",
-							 false });
+	m->swap_usage =
+		read_known(cg, why, "swap used",
+			   (struct cgroup_file){ CGROUP_MEMORY, up, "memory.swap.current", false });
 	return 0;
 }
 
@@ -91,14 +91,16 @@ static int v2_memory(struct cgroup *cg, struct origins *why, struct cgroup_memor
 	fields_parse(text_str(&content), memory_fields, ARRAY_SIZE(memory_fields), &m);
 	cgroup_file_note(cg, &stat, why, "memory by kind (anon)", m.anon);
 	r = cgroup_file_min(cg, why, "memory limit",
-			    (struct cgroup_file){ CGROUP_MEMORY, 0, "memory.max", false }, &m.limit);
+			    (struct cgroup_file){ CGROUP_MEMORY, 0, "memory.max", false },
+			    &m.limit);
 	if (r < 0)
 		return r;
 	r = swap_read(cg, why, stat.up, &m);
 	if (r < 0)
 		return r;
-	m.usage = read_known(cg, why, "memory used",
-			    (struct cgroup_file){ CGROUP_MEMORY, stat.up, "memory.current", false });
+	m.usage =
+		read_known(cg, why, "memory used",
+			   (struct cgroup_file){ CGROUP_MEMORY, stat.up, "memory.current", false });
 	if (m.usage == CGROUP_UNKNOWN)
 		return -ENODATA;
 	*ret = m;
@@ -128,7 +130,7 @@ static int v2_hugetlb(struct cgroup *cg, struct origins *why, const char *size,
 	if (r < 0)
 		return r;
 	h.reserved = read_known(cg, why, "huge pages reserved",
-			       (struct cgroup_file){ CGROUP_HUGETLB, file.up, reserved, true });
+				(struct cgroup_file){ CGROUP_HUGETLB, file.up, reserved, true });
 	*ret = h;
 	return 0;
 }

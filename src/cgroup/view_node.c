@@ -19,8 +19,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "cgroup/private.h"
-#include "cgroup/view_place.h"
 #include "cgroup/view.h"
+#include "cgroup/view_place.h"
 
 #define TREE_NODE 0  /* "/cgroup" itself; no directory has number 0 */
 #define SLOT_BITS 20 /* 0: the directory itself; else a file in it */

@@ -13,7 +13,7 @@
 #include "view.h"
 
 #define KIB 1024
-#define LABEL_END 16 /* the kernel fills a label with blanks up to here, ... */
+#define LABEL_END 16  /* the kernel fills a label with blanks up to here, ... */
 #define NUMBER_END 24 /* ... and ends a number here, or behind it where it is too long */
 
 /* What the lines are made of, in bytes; what the kernel does not count is 0. */
@@ -28,8 +28,8 @@ struct meminfo {
 enum row_kind {
 	ROW_BYTES, /* a field of struct meminfo, printed in kB */
 	ROW_PAGES, /* a field of struct meminfo, printed in huge pages */
-	ROW_HOST, /* the host's number: it holds for everybody */
-	ROW_ZERO, /* not counted per cgroup, and the host's would tell about others */
+	ROW_HOST,  /* the host's number: it holds for everybody */
+	ROW_ZERO,  /* not counted per cgroup, and the host's would tell about others */
 };
 
 struct row {
@@ -39,8 +39,14 @@ struct row {
 };
 
 #define AT(field) offsetof(struct meminfo, field)
-#define BYTES(label, field) { label, ROW_BYTES, AT(field) }
-#define ZERO(label) { label, ROW_ZERO, 0 }
+#define BYTES(label, field)                 \
+	{                                   \
+		label, ROW_BYTES, AT(field) \
+	}
+#define ZERO(label)                \
+	{                          \
+		label, ROW_ZERO, 0 \
+	}
 
 /* In the kernel's order. A line that is not here is 0 as well, and only found later. */
 static const struct row rows[] = {
@@ -122,8 +128,7 @@ static struct host_memory host_memory(const struct snapshot *s)
 {
 	struct host_memory host = { 0 };
 
-	fields_parse(text_str(&s->host[HOST_MEMINFO]), host_fields, ARRAY_SIZE(host_fields),
-		     &host);
+	fields_parse(text_str(&s->host[HOST_MEMINFO]), host_fields, ARRAY_SIZE(host_fields), &host);
 	return host;
 }
 
@@ -164,9 +169,9 @@ static uint64_t commit_limit(const struct host_memory *host, const struct meminf
 {
 	uint64_t memory = number_sub(host->commit_limit_kb, host->swap_kb);
 
-	return host->total_kb ?
-		       number_add(number_scale(memory, m->total, host->total_kb), m->swap_total) :
-		       0;
+	return host->total_kb
+		       ? number_add(number_scale(memory, m->total, host->total_kb), m->swap_total)
+		       : 0;
 }
 
 static void huge_pages(const struct snapshot *s, const struct host_memory *host, struct meminfo *m)
@@ -269,8 +274,7 @@ void meminfo_render(const struct snapshot *snapshot, struct text *text)
 			text_append(text, line.start, line.len);
 			text_putc(text, '\n');
 		} else {
-			print_number(text, &line, (size_t)(rest - line.start),
-				     row_value(row, &m));
+			print_number(text, &line, (size_t)(rest - line.start), row_value(row, &m));
 		}
 	}
 }

@@ -36,7 +36,8 @@ static uint64_t host_bytes(const char *areas)
 		const char *p;
 
 		/* Filename, type, size; a blank in a name is printed as "\\040". */
-		if (!line_word(&line, &word) || !line_word(&line, &word) || !line_word(&line, &word))
+		if (!line_word(&line, &word) || !line_word(&line, &word) ||
+		    !line_word(&line, &word))
 			continue;
 		p = word.start;
 		if (number_take(&p, &size) == 0)
