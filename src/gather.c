@@ -128,8 +128,7 @@ static int gather_age(const struct gathering *g, unsigned need)
 	if (r < 0)
 		return r;
 	s->start = number_min(c->start_us, s->now);
-	/* With a clock of its own the container sees what that clock says, as /proc/PID/stat does.
-	 */
+	/* With a clock of its own the container sees what that says, as in /proc/PID/stat. */
 	if (c->own_timens && c->boottime_offset_us)
 		s->start = -c->boottime_offset_us > 0 ? (uint64_t)-c->boottime_offset_us : 0;
 	s->uptime = s->now - number_min(s->start, s->now);

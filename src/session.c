@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "offence.h"
 
 /* Interrupts a read that waits for a request; its handler does nothing. */
 #define WAKE_SIGNAL SIGRTMIN
@@ -119,15 +120,32 @@ bool session_is_suspect(const struct session *s)
 	return shared_slot_pending(s->slot) && s->slot->blame >= SHARED_BLAME_CRASHED;
 }
 
-static void refuse(const struct session *s, const struct fuse_in_header *in)
+static void answer_eio(const struct session *s, const struct fuse_in_header *in)
 {
 	struct fuse_out_header out = { .len = sizeof(out), .error = -EIO, .unique = in->unique };
 
-	log_line("request %u for node %llu of pid %u, uid %u brought workers down: answered EIO",
-		 in->opcode, (unsigned long long)in->nodeid, in->pid, in->uid);
 	/* Nobody waits for the answer of a forgotten node or a dead process: ENOENT. */
 	if (write(s->fd, &out, sizeof(out)) < 0)
 		return;
+}
+
+static void refuse(const struct session *s, const struct fuse_in_header *in)
+{
+	log_line("request %u for node %llu of pid %u, uid %u brought workers down: answered EIO",
+		 in->opcode, (unsigned long long)in->nodeid, in->pid, in->uid);
+	offence_record(s->shared->header, in);
+	answer_eio(s, in);
+}
+
+/* Answers a request that is never tried. True when it was one. */
+static bool forbid(const struct session *s)
+{
+	const struct fuse_in_header *in = (const void *)s->slot->request;
+
+	if (!offence_forbids(s->shared->header, in))
+		return false;
+	answer_eio(s, in);
+	return true;
 }
 
 void session_replay(struct session *s)
@@ -169,7 +187,8 @@ static void *serve(void *arg)
 		if (n <= 0)
 			break; /* unmounted */
 		fs_follow_host_view(s->link.fs);
-		fuse_session_process_buf(s->fuse, &buf);
+		if (!forbid(s))
+			fuse_session_process_buf(s->fuse, &buf);
 		shared_slot_clear(s->slot);
 	}
 	free(buf.mem);

@@ -22,6 +22,7 @@
 #define SHARED_SLOTS_MAX 16
 #define SHARED_TRIGGERS 1024
 #define SHARED_ANSWERS 4096
+#define SHARED_OFFENCES 16
 #define SHARED_TEXT_MAX 65536 /* sparse memory: what is not used costs nothing */
 
 /* The largest write a request carries, and the request with its headers. */
@@ -32,6 +33,15 @@
 #define SHARED_BLAME_KILLED 1
 #define SHARED_BLAME_CRASHED 4
 #define SHARED_BLAME_LIMIT 8
+
+/* What brought workers down; see offence.h. */
+struct shared_offence {
+	_Atomic uint64_t until; /* CLOCK_MONOTONIC ns, 0: none; stored last */
+	uint64_t pid_ns;	/* inode of the sender's pid namespace */
+	uint64_t nodeid;
+	uint32_t opcode;
+	uint32_t reserved;
+};
 
 /* A header of the first version, after which an appended field is 0, and room for more. */
 #define SHARED_HEADER_MIN 912
@@ -64,7 +74,9 @@ struct shared_header {
 	uint32_t answer_size;
 	uint64_t answers_offset;
 	uint64_t texts_offset;
-	uint64_t text_size; /* room for the text of one answer */
+	uint64_t text_size;		 /* room for the text of one answer */
+	_Atomic uint64_t offended_until; /* the latest of the offences */
+	struct shared_offence offences[SHARED_OFFENCES];
 };
 
 /* The request that a thread of the worker has taken from its device fd and not yet answered. */

@@ -164,8 +164,7 @@ END_TEST
 START_TEST(pid_namespace_is_reused)
 {
 	expect(100, 100, "/lxc/a", 10000 * 10000);
-	/* The old init is dead, as an empty answer tells; another one has the namespace's number.
-	 */
+	/* The old init is dead, as an empty answer tells; another has the namespace's number. */
 	test_write(machine, "proc/100/cgroup", "");
 	test_write(machine, "proc/100/status", "Name:\tx\nPPid:\t1\nNSpid:\t100\n");
 	process(400, "400\t1", 1, "pid:[7]", "/lxc/new", "init");

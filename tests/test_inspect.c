@@ -9,8 +9,7 @@
 
 #define HOST "debian12-v2-4cpu"
 
-/* Runs it with these arguments, PID standing for the limited container; its output is to be freed.
- */
+/* Runs it with these arguments, $PID being the limited container; the output is to be freed. */
 static char *inspect(const char *arguments, int *ret_status)
 {
 	AUTO_TEXT struct text out = { 0 };

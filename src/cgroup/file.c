@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The files of a place and of its ancestors: opened by level, kept open, read as text or numbers.
- */
+/* Files of a place and its ancestors: opened by level, kept open, read as text or numbers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

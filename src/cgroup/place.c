@@ -23,8 +23,7 @@ static bool entry_split(const struct line *line, struct line *ret_name, struct l
 	return true;
 }
 
-/* Cuts a trailing "/init.scope": systemd's own unit inside a container whose cgroup is the one
- * above. */
+/* Cuts a trailing "/init.scope": a systemd in a container whose cgroup is the one above. */
 static void init_scope_cut(struct line *path)
 {
 	static const char scope[] = "/init.scope";

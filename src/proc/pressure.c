@@ -11,8 +11,7 @@ void pressure_render(const struct snapshot *s, struct text *text)
 		text_append(text, s->pressure.data, s->pressure.len);
 		return;
 	}
-	/* Interrupts steal the time of all tasks at once: kernel/sched/psi.c has no "some" for
-	 * them. */
+	/* Interrupts steal all tasks' time at once: kernel/sched/psi.c has no "some" here. */
 	if (!(s->have & NEED_PRESSURE_IRQ))
 		text_puts(text, "some" NONE);
 	text_puts(text, "full" NONE);
