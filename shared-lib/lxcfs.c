@@ -325,7 +325,7 @@ static int call_render(struct lxcfs *engine, const struct call *call, const char
 	return view ? -EISDIR : -ENOENT;
 }
 
-/* -EAGAIN from a caller that is moved to and fro all the time. */
+/* -EAGAIN from a caller that is moved all the time. */
 static int render(struct lxcfs *engine, const struct lxcfs_caller *caller, const char *path,
 		  struct origins *why, struct text *text)
 {

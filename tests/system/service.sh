@@ -183,6 +183,7 @@ start_viewer() {
 }
 
 viewer_sees() {
+	# shellcheck disable=SC2016 # expanded inside
 	inside sh -c 'nsenter -m -t "$(systemctl show -p MainPID --value viewer)" sh -c \
 		"grep -q \"/proc/meminfo fuse.lxcfs\" /proc/self/mounts && grep MemTotal /proc/meminfo"'
 }
