@@ -27,7 +27,8 @@
 #define HEARTBEAT_MS 2000
 #define DRAIN_MS 1500
 #define KEEPER_RETRY_MIN SECOND
-#define KEEPER_RETRY_MAX (30 * SECOND)
+#define KEEPER_RETRY_MAX (8 * SECOND)
+#define KEEPER_SETTLED (10 * SECOND) /* one that lived so long beyond that ends the row */
 /* systemd restarts a keeper by itself, with the fds from its store; only if it does not, we do. */
 #define KEEPER_GRACE (5 * SECOND)
 
@@ -161,8 +162,10 @@ static void find_keeper(struct worker *w)
 
 static void on_keeper_death(struct worker *w)
 {
-	uint64_t earliest = shared_now() + (service_is_managed() ? KEEPER_GRACE : 0);
+	uint64_t now = shared_now(), earliest = now + (service_is_managed() ? KEEPER_GRACE : 0);
 
+	if (now > w->keeper_at + KEEPER_SETTLED)
+		w->keeper_retry = KEEPER_RETRY_MIN;
 	close(take_fd(&w->keeper));
 	/* One that ends as soon as it is started is not started again and again at once. */
 	if (w->keeper_at < earliest)
