@@ -99,14 +99,15 @@ no_dead_mount() {
 # A copy of a namespace that belongs to another user: its mounts are locked.
 start_locked() {
 	start_behind plain unshare -U -m sleep 1000
-	locked=$behind
-	wait_for test -n "$(pgrep -P "$locked")"
+	wait_for locked
+}
+
+locked() {
+	pgrep -fx "sleep 1000"
 }
 
 locked_sees() {
-	local pid
-	pid=$(pgrep -f "^sleep 1000" | tail -n 1)
-	nsenter -m -t "$pid" grep -q MemTotal /proc/meminfo
+	nsenter -m -t "$(locked)" grep -q MemTotal /proc/meminfo
 }
 
 reattach() {
