@@ -167,13 +167,16 @@ static void forget(void *key)
 static bool read_devices(const char *s, struct rebind_ledger *ledger)
 {
 	while (*s) {
+		struct rebind_device *device;
 		unsigned major, minor;
 		int len = 0;
 
 		if (sscanf(s, "%u:%u%n", &major, &minor, &len) != 2)
 			return false;
 		s += len;
-		rebind_device(ledger, rebind_number(major, minor), true);
+		device = rebind_device(ledger, rebind_number(major, minor));
+		if (device)
+			atomic_store(&device->wanted, 1);
 		if (*s == ',')
 			s++;
 		else if (*s)
@@ -218,8 +221,8 @@ static int open_walk(const struct options *o, struct walk *w)
 		log_line("cannot look into the mount namespaces: %s", strerror(error));
 		return -error;
 	}
-	r->only_known = o->reattach_devices != NULL;
-	if (r->only_known && !read_devices(o->reattach_devices, r->ledger)) {
+	r->only_wanted = o->reattach_devices != NULL;
+	if (r->only_wanted && !read_devices(o->reattach_devices, r->ledger)) {
 		log_line("--reattach=%s: not a list like 0:45,0:46", o->reattach_devices);
 		return -EINVAL;
 	}

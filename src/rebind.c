@@ -53,14 +53,13 @@ static void views_free(struct views *v)
 
 #define AUTO_VIEWS AUTO(views_free)
 
-struct rebind_device *rebind_device(struct rebind_ledger *ledger, uint64_t number, bool add)
+struct rebind_device *rebind_device(struct rebind_ledger *ledger, uint64_t number)
 {
 	for (size_t i = 0; i < REBIND_DEVICES; i++) {
 		struct rebind_device *d = &ledger->devices[i];
 		uint64_t is = 0;
 
-		if (add)
-			atomic_compare_exchange_strong(&d->number, &is, number);
+		atomic_compare_exchange_strong(&d->number, &is, number);
 		if (atomic_load(&d->number) == number)
 			return d;
 	}
@@ -86,14 +85,14 @@ static uint64_t attributes(const struct mountinfo *m)
 	return attrs;
 }
 
-/* NULL where a mount is not to be replaced, whatever its state. */
+/* NULL where a mount is none of a lxcfs that may be dead. */
 static struct rebind_device *find_device(const struct rebind *r, const struct mountinfo *m)
 {
 	uint64_t number = rebind_number(m->major, m->minor);
 
 	if (strcmp(m->type, TYPE) != 0 || number == r->number)
 		return NULL;
-	return rebind_device(r->ledger, number, !r->only_known);
+	return rebind_device(r->ledger, number);
 }
 
 static int add_view(struct views *views, struct rebind_device *device, const struct mountinfo *m)
@@ -185,8 +184,14 @@ static bool is_dead(const struct view *v)
 	return atomic_load(&v->device->state) == REBIND_DEAD;
 }
 
+/* Dead, and of those that are asked for. */
+static bool is_due(const struct rebind *r, const struct view *v)
+{
+	return is_dead(v) && (!r->only_wanted || atomic_load(&v->device->wanted));
+}
+
 /* True when there is something to do. */
-static bool find_dead(const struct views *views)
+static bool find_dead(const struct rebind *r, const struct views *views)
 {
 	bool any = false;
 
@@ -200,7 +205,7 @@ static bool find_dead(const struct views *views)
 			if (met)
 				ask(met, place);
 		}
-		any = any || is_dead(v);
+		any = any || is_due(r, v);
 	}
 	return any;
 }
@@ -262,31 +267,39 @@ static int replace(const struct rebind *r, const struct view *v, int place)
 	return attach(v->replacement, place, 0);
 }
 
-/* Of those that were put one on top of the other the last is to be replaced, or stays. */
-static bool is_on_dead(const struct views *views, const struct view *v)
+/* Does it lie right on top of another one? */
+static bool is_on_another(const struct views *views, const struct view *v)
 {
 	for (size_t i = 0; i < views->count; i++) {
 		const struct view *below = &views->list[i];
 
-		if (below->id == v->parent && is_dead(below) && !strcmp(below->point, v->point))
+		if (below->id == v->parent && !strcmp(below->point, v->point))
 			return true;
 	}
 	return false;
 }
 
-/* Does what there is to do at the view's place, which is nothing where it was done already. */
+/*
+ * Does what there is to do at the view's place, which is nothing where it was done already.
+ * Of those that lie one on top of the other, as before Linux 6.5, the lowest stays.
+ */
 static int settle(const struct rebind *r, const struct views *views, const struct view *view)
 {
+	const struct view *first = NULL;
+
 	for (unsigned i = 0; i < STACK_MAX; i++) {
 		AUTO_CLOSE int place = open_place(view->point);
 		const struct view *v = place < 0 ? NULL : find_view(views, place);
 		int result;
 
-		if (!v || !is_dead(v))
+		if (v && first)
+			ask(v, place);
+		if (!v || !(first ? is_dead(v) : is_due(r, v)))
 			return 0;
-		if (is_on_dead(views, v) && detach(r, place) == 0)
+		first = first ? first : v;
+		if (is_on_another(views, v) && detach(r, place) == 0)
 			continue;
-		result = replace(r, v, place);
+		result = replace(r, first, place);
 		if (result == 0)
 			atomic_fetch_add(&r->ledger->views, 1);
 		return result;
@@ -307,11 +320,11 @@ int rebind_namespace(const struct rebind *r, int ns)
 
 	if (result == 0)
 		result = read_mounts(r, &views);
-	if (result < 0 || !find_dead(&views))
+	if (result < 0 || !find_dead(r, &views))
 		return result;
 	result = enter(r->home);
 	for (size_t i = 0; i < views.count && result == 0; i++)
-		if (is_dead(&views.list[i]))
+		if (is_due(r, &views.list[i]))
 			views.list[i].replacement = make_replacement(r, &views.list[i]);
 	if (result == 0)
 		result = enter(ns);

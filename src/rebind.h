@@ -23,6 +23,7 @@ enum rebind_state {
 struct rebind_device {
 	_Atomic uint64_t number; /* from rebind_number(), 0: none */
 	_Atomic uint32_t state;	 /* enum rebind_state */
+	_Atomic uint32_t wanted; /* its views are asked for */
 };
 
 /* What is found out and done, in memory shared by all the processes. */
@@ -34,11 +35,11 @@ struct rebind_ledger {
 };
 
 struct rebind {
-	int proc;	 /* the host's /proc */
-	int home;	 /* the mount namespace that lxcfs is mounted in */
-	int lxcfs;	 /* O_PATH fd of its root */
-	uint64_t number; /* of its device */
-	bool only_known; /* no views of other devices than the ledger began with */
+	int proc;	  /* the host's /proc */
+	int home;	  /* the mount namespace that lxcfs is mounted in */
+	int lxcfs;	  /* O_PATH fd of its root */
+	uint64_t number;  /* of its device */
+	bool only_wanted; /* no views of other devices */
 	struct rebind_ledger *ledger;
 };
 
@@ -47,8 +48,8 @@ static inline uint64_t rebind_number(uint32_t major, uint32_t minor)
 	return (uint64_t)major << 32 | minor;
 }
 
-/* Finds a device, or with `add` adds it. NULL when it is not there, or when there are too many. */
-struct rebind_device *rebind_device(struct rebind_ledger *ledger, uint64_t number, bool add);
+/* Finds a device, or adds it. NULL when there are too many. */
+struct rebind_device *rebind_device(struct rebind_ledger *ledger, uint64_t number);
 
 /*
  * Enters the namespace and binds what must be bound. Negative errno when it could not
