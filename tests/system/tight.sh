@@ -110,7 +110,7 @@ poll_asks_nobody() {
 # Every point that the analysis deducts is named in the unit, with the reason beside it.
 exceptions_are_explained() {
 	local line name
-	systemd-analyze security --offline=true --no-pager "$unit" >"$dir/security" 2>&1
+	LC_ALL=C.UTF-8 systemd-analyze security --offline=true --no-pager "$unit" >"$dir/security" 2>&1
 	grep -q '^→ Overall exposure' "$dir/security" || { cat "$dir/security"; return 1; }
 	while read -r _ line; do
 		name=${line%%=*}=
@@ -238,9 +238,14 @@ stuck_threads_are_given_up() {
 	grep -q 'Input/output error' "$dir"/stuck.*
 }
 
+# What brought a worker down is not tried again for a minute.
 stuck_box_is_free_again() {
-	umount -l "$(cgroup memory c)/memory.stat" &&
-		equal MemTotal "$(field MemTotal "$(shown c proc/meminfo)")" $((32 << 10))
+	local until=$((SECONDS + 75))
+	umount -l "$(cgroup memory c)/memory.stat" || return 1
+	until equal MemTotal "$(field MemTotal "$(shown c proc/meminfo)")" $((32 << 10)); do
+		[ $SECONDS -lt $until ] || return 1
+		sleep 1
+	done
 }
 
 # --- under other rules -------------------------------------------------------
