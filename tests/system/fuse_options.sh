@@ -78,7 +78,8 @@ dead_mount_is_replaced() {
 	kill -STOP "${pids[@]}"
 	kill -9 "${pids[@]}"
 	is_dead() { ! stat -f "$mnt" 2>/dev/null; }
-	wait_for is_dead && start && [ "$(grep -c " $mnt " /proc/self/mounts)" -eq 1 ]
+	wait_for is_dead && start && [ "$(grep -c " $mnt " /proc/self/mounts)" -eq 1 ] &&
+		wait_for grep -q 'views bound again' "$log" # it holds the mount until then
 }
 
 switches_view() {
