@@ -12,6 +12,21 @@
 	}
 #define SYS_CPU "sys/devices/system/cpu"
 
+#define PRESSURE(name, need)                                                               \
+	{                                                                                  \
+		.path = "/proc/pressure/" name, .mode = S_IFREG | 0666,                    \
+		.host = "proc/pressure/" name, .needs = need, .must = need,                \
+		.render = pressure_render,                                                 \
+		.explain = "the cgroup's own pressure file; zeros where the kernel keeps " \
+			   "none",                                                         \
+	}
+
+#define CPUS(name, renderer, why)                                                               \
+	{                                                                                       \
+		.path = "/" SYS_CPU "/" name, .mode = S_IFREG | 0444, .host = SYS_CPU "/" name, \
+		.needs = NEED_CPUS, .must = NEED_CPUS, .render = renderer, .explain = why,      \
+	}
+
 const struct view views[] = {
 	DIRECTORY("/"),
 	DIRECTORY("/proc"),
@@ -57,42 +72,10 @@ const struct view views[] = {
 			   "lines that a cgroup does not count are 0",
 	},
 	DIRECTORY("/proc/pressure"),
-	{
-		.path = "/proc/pressure/cpu",
-		.mode = S_IFREG | 0666,
-		.host = "proc/pressure/cpu",
-		.needs = NEED_PRESSURE_CPU,
-		.must = NEED_PRESSURE_CPU,
-		.render = pressure_render,
-		.explain = "the cgroup's own pressure file; zeros where the kernel keeps none",
-	},
-	{
-		.path = "/proc/pressure/io",
-		.mode = S_IFREG | 0666,
-		.host = "proc/pressure/io",
-		.needs = NEED_PRESSURE_IO,
-		.must = NEED_PRESSURE_IO,
-		.render = pressure_render,
-		.explain = "the cgroup's own pressure file; zeros where the kernel keeps none",
-	},
-	{
-		.path = "/proc/pressure/irq",
-		.mode = S_IFREG | 0666,
-		.host = "proc/pressure/irq",
-		.needs = NEED_PRESSURE_IRQ,
-		.must = NEED_PRESSURE_IRQ,
-		.render = pressure_render,
-		.explain = "the cgroup's own pressure file; zeros where the kernel keeps none",
-	},
-	{
-		.path = "/proc/pressure/memory",
-		.mode = S_IFREG | 0666,
-		.host = "proc/pressure/memory",
-		.needs = NEED_PRESSURE_MEMORY,
-		.must = NEED_PRESSURE_MEMORY,
-		.render = pressure_render,
-		.explain = "the cgroup's own pressure file; zeros where the kernel keeps none",
-	},
+	PRESSURE("cpu", NEED_PRESSURE_CPU),
+	PRESSURE("io", NEED_PRESSURE_IO),
+	PRESSURE("irq", NEED_PRESSURE_IRQ),
+	PRESSURE("memory", NEED_PRESSURE_MEMORY),
 	{
 		.path = "/proc/slabinfo",
 		.mode = S_IFREG | 0400,
@@ -147,42 +130,10 @@ const struct view views[] = {
 		.render = cpu_isolated_render,
 		.explain = "the host's isolated CPUs among the container's",
 	},
-	{
-		.path = "/sys/devices/system/cpu/offline",
-		.mode = S_IFREG | 0444,
-		.host = SYS_CPU "/offline",
-		.needs = NEED_CPUS,
-		.must = NEED_CPUS,
-		.render = cpu_offline_render,
-		.explain = "a container has no CPUs that are offline",
-	},
-	{
-		.path = "/sys/devices/system/cpu/online",
-		.mode = S_IFREG | 0444,
-		.host = SYS_CPU "/online",
-		.needs = NEED_CPUS,
-		.must = NEED_CPUS,
-		.render = cpu_online_render,
-		.explain = "the container's CPUs",
-	},
-	{
-		.path = "/sys/devices/system/cpu/possible",
-		.mode = S_IFREG | 0444,
-		.host = SYS_CPU "/possible",
-		.needs = NEED_CPUS,
-		.must = NEED_CPUS,
-		.render = cpu_online_render,
-		.explain = "the container's CPUs",
-	},
-	{
-		.path = "/sys/devices/system/cpu/present",
-		.mode = S_IFREG | 0444,
-		.host = SYS_CPU "/present",
-		.needs = NEED_CPUS,
-		.must = NEED_CPUS,
-		.render = cpu_online_render,
-		.explain = "the container's CPUs",
-	},
+	CPUS("offline", cpu_offline_render, "a container has no CPUs that are offline"),
+	CPUS("online", cpu_online_render, "the container's CPUs"),
+	CPUS("possible", cpu_online_render, "the container's CPUs"),
+	CPUS("present", cpu_online_render, "the container's CPUs"),
 };
 
 const size_t views_count = ARRAY_SIZE(views);
