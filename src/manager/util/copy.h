@@ -2,8 +2,9 @@
 /*
  * Copies of trees with everything kept: owners, modes, times, extended attributes (ACLs and
  * capabilities with them), hard links, holes, devices, sockets and fifos. Data is shared with the
- * source where the file system can. No symlink is followed and nothing outside of the two trees
- * is touched, whatever the source holds or whoever changes it meanwhile.
+ * source where the file system can. No symlink is followed, no mount entered (a directory that is
+ * one is made) and nothing outside of the two trees touched, whatever the source holds or whoever
+ * changes it meanwhile.
  */
 #pragma once
 
@@ -15,7 +16,6 @@ struct copy_progress {
 
 struct copy_options {
 	gboolean refresh;     /* files of the same kind, size and time stay; what SOURCE lacks is deleted */
-	gboolean one_fs;      /* directories that are mounts are made, but not entered */
 	GCancellable *cancel; /* may be NULL */
 	void (*progress)(const struct copy_progress *progress, void *data); /* may be NULL */
 	void *data;

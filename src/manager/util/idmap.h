@@ -32,8 +32,11 @@ gboolean idmap_equal(const struct idmap *a, const struct idmap *b); /* NULL equa
 struct idmap *idmap_parse(const char *json, GError **error);
 char *idmap_print(const struct idmap *map); /* "[]" for an empty one and for NULL */
 
-/* Adds an entry; what it covers in the namespace is taken out of the entries that are there. */
-void idmap_add(struct idmap *map, struct idmap_entry entry);
+/*
+ * Adds an entry; what it covers in the namespace is taken out of the entries that are there.
+ * An error when it covers ids of the host that another entry has.
+ */
+gboolean idmap_add(struct idmap *map, struct idmap_entry entry, GError **error);
 
 /* The host's id of NS and back; -1 when nothing maps it. An empty map maps nothing. */
 gint64 idmap_uid_to_host(const struct idmap *map, gint64 ns);
