@@ -39,9 +39,10 @@ const char *archive_suffix(enum archive_kind kind);
 struct archive_unpack {
 	archive_owner owner;	   /* NULL: kept */
 	void *owner_data;
+	const char *owner_below;   /* owners change only at and below this name; NULL: everywhere */
 	gboolean skip_devices;	   /* device nodes are left out, as in a user namespace */
-	const char *only;	   /* only what is below this directory, which becomes DIR itself:
-				      "rootfs", "backup/container"; NULL: all */
+	const char *only;	   /* of a tar, only what is below this directory, which becomes DIR
+				      itself: "rootfs", "backup/container"; NULL: all */
 	const char *const *except; /* not what is at or below these (of the names as they get);
 				      ends with NULL; may be NULL */
 	guint64 max_bytes;	   /* of all files, holes counted; 0: no limit */
@@ -102,6 +103,3 @@ gboolean archive_pack(int fd, const struct archive_pack *spec, GError **error);
 
 /* 400 unless archive_pack() takes it as its compressor and the program for it is installed. */
 gboolean archive_check_compressor(const char *compressor, GError **error);
-
-/* Removes NAME in DIR with all below it, without following links; TRUE when it is gone. */
-gboolean archive_remove_tree(int dir, const char *name, GError **error);
