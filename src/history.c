@@ -557,7 +557,7 @@ static void record_spread(struct record *r, const struct history_cpu *now, size_
 /* A later answer: the time since the last one, used or idle, comes on top. */
 static void record_advance(struct record *r, const struct history_cpu *now, size_t shown)
 {
-	uint64_t room = number_scale(now->now - r->now, now->capacity, SECOND_US);
+	uint64_t room = number_scale(number_sub(now->now, r->now), now->capacity, SECOND_US);
 	uint64_t user = r->owed_user + counter_gain(&r->user, now->user);
 	uint64_t system = r->owed_system + counter_gain(&r->system, now->system);
 	uint64_t used = number_min(number_add(user, system), room);
@@ -590,6 +590,12 @@ static void record_show(const struct record *r, const struct history_cpu *now,
 	*ret_total = r->total;
 }
 
+/* Also within one tick: what only the total had until then is spread over the CPUs. */
+static bool record_is_behind(const struct record *r, const struct history_cpu *now)
+{
+	return !r || !r->count || now->now > r->now || (!now->total_only && r->unspread.room);
+}
+
 int history_cpu_times(struct history *h, uint64_t container, const struct history_cpu *now,
 		      struct cpu_times *ret_cpus, struct cpu_times *ret_total)
 {
@@ -601,7 +607,7 @@ int history_cpu_times(struct history *h, uint64_t container, const struct histor
 	p = place_open(h, container);
 	if (now->total_only && (!p.record || !p.record->count))
 		return -EAGAIN;
-	if (p.lock && (!p.record || !p.record->count || now->now > p.record->now)) {
+	if (p.lock && record_is_behind(p.record, now)) {
 		struct record *edit = place_edit(&p);
 		bool first = !edit->count;
 
@@ -610,7 +616,7 @@ int history_cpu_times(struct history *h, uint64_t container, const struct histor
 			record_first(edit, now, shown);
 		else
 			record_advance(edit, now, shown);
-		edit->now = now->now;
+		edit->now = number_max(edit->now, now->now);
 		place_commit(&p, edit);
 	}
 	if (!p.record || !p.record->count)

@@ -678,6 +678,36 @@ START_TEST(the_total_alone_is_spread_later)
 }
 END_TEST
 
+/* As mpstat does: /proc/uptime and in the same tick /proc/stat. */
+START_TEST(the_total_alone_does_not_keep_its_time_from_the_cpus)
+{
+	struct history *h = history_new(NULL, 0, 2);
+	struct cpulist cpus = list_of("0-1");
+	struct history_cpu now = moment(&cpus, 10 * S, 0, 0);
+	struct cpu_times cpu[2], total;
+
+	ck_assert_int_eq(history_cpu_times(h, 1, &now, cpu, &total), 0);
+	now = moment(&cpus, 14 * S, 3 * S, 1 * S);
+	now.total_only = true;
+	ck_assert_int_eq(history_cpu_times(h, 1, &now, cpu, &total), 0);
+	now.total_only = false;
+	ck_assert_int_eq(history_cpu_times(h, 1, &now, cpu, &total), 0);
+	ck_assert_uint_eq(total.user, 3 * S);
+	ck_assert_uint_eq(cpu[0].user + cpu[1].user, total.user);
+	ck_assert_uint_eq(cpu[0].system + cpu[1].system, total.system);
+	ck_assert_uint_eq(cpu[0].idle + cpu[1].idle, total.idle);
+	now.total_only = true;
+	now.now = 16 * S;
+	ck_assert_int_eq(history_cpu_times(h, 1, &now, cpu, &total), 0);
+	now.total_only = false;
+	now.now = 15 * S; /* of a thread that took its time before */
+	ck_assert_int_eq(history_cpu_times(h, 1, &now, cpu, &total), 0);
+	ck_assert_uint_eq(total.idle, 28 * S);
+	ck_assert_uint_eq(cpu[0].idle + cpu[1].idle, total.idle);
+	history_close(h);
+}
+END_TEST
+
 START_TEST(a_pid_is_known_while_its_task_is_the_youngest)
 {
 	struct history *h = history_new(NULL, 0, 2);
@@ -712,6 +742,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, who_was_not_asked_for_longest_gives_way);
 	tcase_add_test(tests, more_cpus_than_expected);
 	tcase_add_test(tests, the_total_alone_is_spread_later);
+	tcase_add_test(tests, the_total_alone_does_not_keep_its_time_from_the_cpus);
 	tcase_add_test(tests, a_pid_is_known_while_its_task_is_the_youngest);
 }
 

@@ -243,7 +243,8 @@ measure() {
 # PERCENTAGE
 is_busy() {
 	between "busy" "$(awk -v b="$busy" 'BEGIN { print b - 15 }')" "${1:--1}" \
-		"$(awk -v b="$busy" 'BEGIN { print b + 15 }')"
+		"$(awk -v b="$busy" 'BEGIN { print b + 15 }')" ||
+		{ tail -n 6 "$said"; return 1; }
 }
 
 top_does() {
