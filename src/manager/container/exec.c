@@ -74,7 +74,7 @@ static char **split(char *text, size_t len, size_t *ret_count)
 
 static int read_command(struct command *c)
 {
-	size_t len, count, n_env;
+	size_t len = 0, count, n_env;
 	char **word;
 	int r = read_text(COMMAND_FD, &c->text, &len);
 

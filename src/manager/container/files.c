@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,15 +13,13 @@
 
 #define NAMESPACE_FD 3
 
-/* ROOTFS is of a stopped container, "=" in front of it: one without owners of its own. */
-static int enter(const char *rootfs)
+/* HOW: "plain" of a privileged container, "mapped", or "shifted" by its mount as well. */
+static int enter_rootfs(const char *rootfs, const char *how)
 {
-	bool shifted = rootfs && rootfs[0] == '=';
-	bool mapped = fcntl(NAMESPACE_FD, F_GETFD) >= 0;
+	bool mapped = strcmp(how, "plain") != 0;
 
-	if (!rootfs)
-		return container_enter(NAMESPACE_FD);
-	return container_enter_rootfs(rootfs + shifted, mapped ? NAMESPACE_FD : -1, shifted);
+	return container_enter_rootfs(rootfs, mapped ? NAMESPACE_FD : -1,
+				      strcmp(how, "shifted") == 0);
 }
 
 int command_files(int argc, char **argv)
@@ -34,7 +32,7 @@ int command_files(int argc, char **argv)
 	fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fds < 0)
 		return complain("/proc/self/fd", errno);
-	r = enter(argc > 1 ? argv[1] : NULL);
+	r = argc > 2 ? enter_rootfs(argv[1], argv[2]) : container_enter(NAMESPACE_FD);
 	if (!r)
 		r = container_drop_capabilities();
 	close(NAMESPACE_FD);

@@ -14,7 +14,8 @@ static const struct {
 } commands[] = {
 	{ "start", 3, 3, command_start, "NAME LXCPATH CONF" },
 	{ "exec", 3, 3, command_exec, "NAME LXCPATH CONF  (fd 3: status, fd 4: command)" },
-	{ "files", 0, 1, command_files, "[ROOTFS]  (fd 3: pidfd, or user namespace of a ROOTFS)" },
+	{ "files", 0, 2, command_files,
+	  "[ROOTFS plain|mapped|shifted]  (fd 3: pidfd or namespace)" },
 	{ "mount", 2, 2, command_mount, "TARGET dir|file|-  (fd 3: pidfd, fd 4: mount)" },
 	{ "umount", 2, 2, command_umount, "TARGET remove|keep  (fd 3: pidfd)" },
 	{ "hook", 4, 4, command_hook, "SOCKET PROJECT INSTANCE start|stopns|stop" },

@@ -125,8 +125,9 @@ struct instance_usage {
 };
 
 struct instance_driver {
-	const char *name;    /* "lxc" */
-	const char *version; /* of what it drives */
+	const char *name; /* "lxc" */
+	/* Of what it drives: "5.0.2". */
+	const char *(*version)(void);
 
 	/* Returns when its init runs. The daemon is called back by the hooks meanwhile. */
 	gboolean (*start)(const struct instance_spec *spec, GError **error);
