@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Containers that brought workers down, by their pid namespace. */
+/* Who brought workers down or got them stuck, in a table of the latest. */
 #include "offence.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/text.h"
 
 #define SENTENCE 60000000000ull /* ns */
 #define WAYS_MAX 3		/* so many, and nothing is tried any more */
@@ -19,6 +24,30 @@ static uint64_t pid_namespace(uint32_t pid)
 	return pid > 0 && stat(path, &st) == 0 ? st.st_ino : 0;
 }
 
+static bool is_host(uint64_t pid_ns)
+{
+	return pid_ns == pid_namespace((uint32_t)getpid());
+}
+
+/* Inodes of namespaces have 32 bits: this is none. */
+static uint64_t cgroups_of(uint32_t pid)
+{
+	AUTO_TEXT struct text text = { 0 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
+	if (file_read_at(AT_FDCWD, path, &text) < 0)
+		return 0;
+	return hash_string(text_str(&text)) | UINT64_C(1) << 63;
+}
+
+uint64_t offence_sender(const struct fuse_in_header *in)
+{
+	uint64_t pid_ns = pid_namespace(in->pid);
+
+	return pid_ns && is_host(pid_ns) ? cgroups_of(in->pid) : pid_ns;
+}
+
 /* What only ends or undoes something is always carried out. */
 static bool is_harmless(uint32_t opcode)
 {
@@ -26,46 +55,73 @@ static bool is_harmless(uint32_t opcode)
 	       opcode == FUSE_RELEASEDIR || opcode == FUSE_INTERRUPT || opcode == FUSE_DESTROY;
 }
 
-void offence_record(struct shared_header *h, const struct fuse_in_header *in)
+static bool is_same(const struct shared_offence *o, const struct fuse_in_header *in,
+		    uint64_t sender)
 {
-	uint64_t owner = pid_namespace(in->pid);
-	struct shared_offence *oldest = &h->offences[0];
-
-	if (owner == 0)
-		return;
-	for (unsigned i = 1; i < SHARED_OFFENCES; i++)
-		if (atomic_load(&h->offences[i].until) < atomic_load(&oldest->until))
-			oldest = &h->offences[i];
-	atomic_store(&oldest->until, 0);
-	oldest->pid_ns = owner;
-	oldest->nodeid = in->nodeid;
-	oldest->opcode = in->opcode;
-	atomic_store(&oldest->until, shared_now() + SENTENCE);
-	if (atomic_load(&h->offended_until) < atomic_load(&oldest->until))
-		atomic_store(&h->offended_until, atomic_load(&oldest->until));
+	return o->pid_ns == sender && o->nodeid == in->nodeid && o->opcode == in->opcode;
 }
 
-bool offence_forbids(struct shared_header *h, const struct fuse_in_header *in)
+/* The place of the same offence, else of the oldest one. */
+static struct shared_offence *find_place(struct shared_header *h, const struct fuse_in_header *in,
+					 uint64_t sender)
+{
+	struct shared_offence *oldest = &h->offences[0];
+
+	for (unsigned i = 0; i < SHARED_OFFENCES; i++) {
+		struct shared_offence *o = &h->offences[i];
+
+		if (is_same(o, in, sender))
+			return o;
+		if (atomic_load(&o->until) < atomic_load(&oldest->until))
+			oldest = o;
+	}
+	return oldest;
+}
+
+void offence_record(struct shared_header *h, const struct fuse_in_header *in, uint64_t sender)
+{
+	struct shared_offence *o = find_place(h, in, sender);
+
+	if (sender == 0)
+		return;
+	if (!is_same(o, in, sender)) {
+		atomic_store(&o->until, 0);
+		o->pid_ns = sender;
+		o->nodeid = in->nodeid;
+		o->opcode = in->opcode;
+	}
+	atomic_store(&o->until, shared_now() + SENTENCE);
+	if (atomic_load(&h->offended_until) < atomic_load(&o->until))
+		atomic_store(&h->offended_until, atomic_load(&o->until));
+}
+
+enum offence offence_judge(struct shared_header *h, const struct fuse_in_header *in,
+			   uint64_t *ret_sender)
 {
 	uint64_t last = atomic_load(&h->offended_until), now, sender;
 	unsigned ways = 0;
 
 	/* Nearly always. */
 	if (last == 0)
-		return false;
+		return OFFENCE_NONE;
 	now = shared_now();
 	if (last < now || is_harmless(in->opcode))
-		return false;
-	sender = pid_namespace(in->pid);
+		return OFFENCE_NONE;
+	sender = offence_sender(in);
 	for (unsigned i = 0; i < SHARED_OFFENCES; i++) {
 		const struct shared_offence *o = &h->offences[i];
 
 		if (atomic_load(&o->until) < now || o->pid_ns != sender)
 			continue;
-		if (o->nodeid == in->nodeid && o->opcode == in->opcode)
-			return true;
+		if (is_same(o, in, sender))
+			return OFFENCE_SAME;
 		ways++;
 	}
+	if (ways == 0)
+		return OFFENCE_NONE;
 	/* The host's own processes have not much to do with each other. */
-	return ways >= WAYS_MAX && sender != pid_namespace((uint32_t)getpid());
+	if (is_host(pid_namespace(in->pid)))
+		return OFFENCE_NONE;
+	*ret_sender = sender;
+	return ways >= WAYS_MAX ? OFFENCE_SAME : OFFENCE_OTHER;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Containers that brought workers down: what they did it with is answered EIO for a
- * while, without a look at it, and everything of those that do it in several ways. Others
- * must not wait for a worker because of them.
+ * Containers that brought workers down, or got their threads stuck: what they did it with is
+ * answered EIO for a while, without a look at it, and everything of those that do it in
+ * several ways. Others must not wait because of them.
  */
 #pragma once
 
@@ -11,8 +11,22 @@
 
 #include "shared.h"
 
-/* Remembers who sent the request, if the process still is there. */
-void offence_record(struct shared_header *header, const struct fuse_in_header *request);
+/*
+ * Who counts as one: a pid namespace, and in our own (the host's) the processes of the same
+ * cgroups. 0 when the process that sent the request is gone.
+ */
+uint64_t offence_sender(const struct fuse_in_header *request);
 
-/* Is the request one that must not be tried again now? */
-bool offence_forbids(struct shared_header *header, const struct fuse_in_header *request);
+/* Remembers the request against its sender, from now on for a minute. 0 is nobody. */
+void offence_record(struct shared_header *header, const struct fuse_in_header *request,
+		    uint64_t sender);
+
+enum offence {
+	OFFENCE_NONE,  /* nothing is known against the sender */
+	OFFENCE_OTHER, /* something is, but not this */
+	OFFENCE_SAME,  /* not to be tried now */
+};
+
+/* ret_sender is set with OFFENCE_OTHER. */
+enum offence offence_judge(struct shared_header *header, const struct fuse_in_header *request,
+			   uint64_t *ret_sender);

@@ -13,19 +13,21 @@
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "lxcfs.h"
+#include "pool.h"
 #include "sandbox.h"
 #include "service.h"
-#include "session.h"
 #include "starter.h"
 
 #define SECOND 1000000000ull /* in nanoseconds */
 #define HEARTBEAT_MS 2000
 #define DRAIN_MS 1500
+#define TICK_LIMIT (30 * SECOND)
 #define KEEPER_RETRY_MIN SECOND
 #define KEEPER_RETRY_MAX (8 * SECOND)
 #define KEEPER_SETTLED (10 * SECOND) /* one that lived so long beyond that ends the row */
@@ -38,16 +40,16 @@ struct worker {
 	struct shared shared;
 	struct lxcfs *engine;
 	struct fs *fs;
-	struct session sessions[SHARED_SLOTS_MAX];
+	struct pool *pool;
 	int signals;
-	int ended;	/* eventfd, counts sessions that ended */
 	int stop_ticks; /* eventfd */
 	pthread_t ticker;
 	bool ticks;
-	struct starter starter; /* of keepers */
-	int keeper;		/* its pidfd, -1: it is gone */
-	uint64_t keeper_at;	/* when to start another, CLOCK_MONOTONIC ns */
-	uint64_t keeper_retry;	/* ns */
+	_Atomic uint64_t tick_since; /* CLOCK_MONOTONIC ns, 0: none at the moment */
+	struct starter starter;	     /* of keepers */
+	int keeper;		     /* its pidfd, -1: it is gone */
+	uint64_t keeper_at;	     /* when to start another, CLOCK_MONOTONIC ns */
+	uint64_t keeper_retry;	     /* ns */
 };
 
 static int open_engine(const struct options *o, void *history, size_t history_size,
@@ -185,11 +187,14 @@ static void start_keeper(struct worker *w)
 		w->keeper_retry *= 2;
 }
 
-static bool all_ended(const struct worker *w)
+/* One that does not come back keeps all load averages from being counted on. */
+static bool ticks_hang(const struct worker *w)
 {
-	for (unsigned i = 0; i < w->handoff.device.count; i++)
-		if (!atomic_load(&w->sessions[i].ended))
-			return false;
+	uint64_t since = atomic_load(&w->tick_since);
+
+	if (!since || shared_now() < since + TICK_LIMIT)
+		return false;
+	log_line("a cgroup does not tell its tasks: making room for another worker");
 	return true;
 }
 
@@ -198,20 +203,23 @@ static void watch(struct worker *w)
 {
 	struct pollfd p[3] = {
 		{ .fd = w->signals, .events = POLLIN },
-		{ .fd = w->ended, .events = POLLIN },
+		{ .fd = pool_fd(w->pool), .events = POLLIN },
 	};
 
-	for (;;) {
-		eventfd_t count;
+	while (!pool_has_ended(w->pool) && !ticks_hang(w)) {
+		int wait = pool_look(w->pool);
+		eventfd_t rung;
 
 		atomic_store(&w->shared.header->heartbeat, shared_now());
 		p[2] = (struct pollfd){ .fd = w->keeper, .events = POLLIN };
-		if (poll(p, ARRAY_SIZE(p), HEARTBEAT_MS) < 0 && errno != EINTR)
+		if (wait < 0 || wait > HEARTBEAT_MS)
+			wait = HEARTBEAT_MS;
+		if (poll(p, ARRAY_SIZE(p), wait) < 0 && errno != EINTR)
 			return;
 		if (p[0].revents)
 			return;
-		if (p[1].revents && eventfd_read(w->ended, &count) == 0 && all_ended(w))
-			return;
+		if (p[1].revents)
+			eventfd_read(p[1].fd, &rung);
 		if (w->keeper >= 0 && p[2].revents)
 			on_keeper_death(w);
 		if (w->keeper < 0 && shared_now() >= w->keeper_at)
@@ -233,7 +241,9 @@ static void *tick(void *arg)
 			next = now; /* the machine slept: once, not as often as it missed */
 		if (poll(&stop, 1, (int)((next - now) / 1000000) + 1) > 0)
 			return NULL;
+		atomic_store(&w->tick_since, shared_now());
 		lxcfs_tick(w->engine);
+		atomic_store(&w->tick_since, 0);
 	}
 }
 
@@ -248,32 +258,17 @@ static int start_ticks(struct worker *w)
 	return -r;
 }
 
-static int open_sessions(struct worker *w)
+static int open_pool(struct worker *w)
 {
-	const struct device *device = &w->handoff.device;
-	int r = 0;
+	struct pool_options o = {
+		.fs = w->fs,
+		.shared = &w->shared,
+		.device = &w->handoff.device,
+		.psi_poll = w->options->engine_flags & LXCFS_PSI_POLL,
+		.debug = w->options->debug,
+	};
 
-	for (unsigned i = 0; i < device->count && r == 0; i++)
-		r = session_open(&w->sessions[i], w->fs, &w->shared, i, device->fds[i],
-				 device->fds[0], w->options->engine_flags & LXCFS_PSI_POLL,
-				 w->options->debug);
-	return r;
-}
-
-static int start_sessions(struct worker *w)
-{
-	int r = 0;
-
-	/*
-	 * What was being handled when a worker crashed goes first and alone, so
-	 * that if it happens again only the cause is blamed.
-	 */
-	for (unsigned i = 0; i < w->handoff.device.count; i++)
-		if (session_is_suspect(&w->sessions[i]))
-			session_replay(&w->sessions[i]);
-	for (unsigned i = 0; i < w->handoff.device.count && r == 0; i++)
-		r = session_start(&w->sessions[i], w->ended);
-	return r;
+	return pool_open(&o, &w->pool);
 }
 
 static int open_fs(struct worker *w)
@@ -316,32 +311,37 @@ static int start(struct worker *w)
 	atomic_store(&w->shared.header->heartbeat, shared_now());
 	r = open_fs(w);
 	if (r >= 0)
-		r = open_sessions(w);
+		r = open_pool(w);
 	if (r >= 0)
 		r = start_ticks(w);
 	if (r >= 0)
-		r = start_sessions(w);
+		r = pool_start(w->pool);
 	return r;
+}
+
+static bool stop_ticks(struct worker *w)
+{
+	struct timespec until;
+
+	if (!w->ticks)
+		return true;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += DRAIN_MS / 1000 + 1;
+	return eventfd_write(w->stop_ticks, 1) == 0 &&
+	       pthread_timedjoin_np(w->ticker, NULL, &until) == 0;
 }
 
 /* True when every thread has ended, and so nothing uses the engine any more. */
 static bool stop(struct worker *w)
 {
-	bool ended = true;
+	bool ended = stop_ticks(w);
 
-	if (w->ticks && eventfd_write(w->stop_ticks, 1) == 0)
-		pthread_join(w->ticker, NULL);
-	for (unsigned i = 0; i < w->handoff.device.count; i++)
-		atomic_store(&w->sessions[i].stop, true);
-	for (unsigned i = 0; i < w->handoff.device.count; i++)
-		ended = session_stop(&w->sessions[i], DRAIN_MS) && ended;
-	return ended;
+	return (!w->pool || pool_stop(w->pool, DRAIN_MS)) && ended;
 }
 
 static void finish(struct worker *w)
 {
-	for (unsigned i = 0; i < w->handoff.device.count; i++)
-		session_close(&w->sessions[i]);
+	pool_close(w->pool);
 	fs_close(w->fs);
 	lxcfs_close(w->engine);
 	shared_unmap(&w->shared);
@@ -368,9 +368,8 @@ int worker_run(const struct options *options, const struct program *program,
 	int r;
 
 	w.signals = open_signals();
-	w.ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w.stop_ticks = eventfd(0, EFD_CLOEXEC);
-	if (w.signals < 0 || w.ended < 0 || w.stop_ticks < 0)
+	if (w.signals < 0 || w.stop_ticks < 0)
 		return EXIT_FAILURE;
 	raise_fd_limit();
 	r = starter_open(program, handoff, &w.starter);

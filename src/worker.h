@@ -5,15 +5,18 @@
  * FUSE_INIT to a session per fd, then the journal, then reads requests.
  *
  * What is promised of its size and of its time:
- * - Threads: one for each device fd, at most SHARED_SLOTS_MAX, and up to three more.
+ * - Threads: one for each device fd, at most SHARED_SLOTS_MAX, and up to three more; and for
+ *   as long as the kernel holds them twice as many that were given up (pool.h).
  * - Files: the soft limit is raised to the hard one. What is kept open for containers stays
  *   below half of it, pressure triggers below a quarter and below 128 for each container.
  *   Files that readers hold open cost nothing here.
  * - Memory: 64 MiB for the texts that readers are in the middle of, whoever they are. Who
  *   comes later is kept at the cost of who read longest ago.
- * - Time: a request that does not end occupies one thread, the others go on; after 30 s, or
- *   after 10 s when no thread is left, the keeper replaces the worker, and the next one
- *   answers EIO to what it was stuck in.
+ * - Time: a request that sleeps in the kernel for a second, or lasts for ten, is answered EIO
+ *   and its thread replaced. From then on it is not tried again for a minute, and as long as
+ *   it is stuck, and its container occupies at most half of the threads. Should none be left
+ *   all the same, then after 10 s the keeper replaces the worker, and the next one answers
+ *   EIO to what it was stuck in.
  */
 #pragma once
 

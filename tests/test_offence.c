@@ -11,6 +11,18 @@ static struct fuse_in_header request(uint32_t opcode, uint64_t nodeid, pid_t pid
 	return (struct fuse_in_header){ .opcode = opcode, .nodeid = nodeid, .pid = (uint32_t)pid };
 }
 
+static void record(struct shared_header *h, const struct fuse_in_header *in)
+{
+	offence_record(h, in, offence_sender(in));
+}
+
+static bool forbids(struct shared_header *h, const struct fuse_in_header *in)
+{
+	uint64_t sender;
+
+	return offence_judge(h, in, &sender) == OFFENCE_SAME;
+}
+
 START_TEST(the_same_is_forbidden_and_no_other)
 {
 	struct shared_header h = { 0 };
@@ -18,11 +30,11 @@ START_TEST(the_same_is_forbidden_and_no_other)
 	struct fuse_in_header other = request(FUSE_READ, 8, getpid());
 	struct fuse_in_header another = request(FUSE_GETATTR, 7, getpid());
 
-	ck_assert(!offence_forbids(&h, &bad));
-	offence_record(&h, &bad);
-	ck_assert(offence_forbids(&h, &bad));
-	ck_assert(!offence_forbids(&h, &other));
-	ck_assert(!offence_forbids(&h, &another));
+	ck_assert(!forbids(&h, &bad));
+	record(&h, &bad);
+	ck_assert(forbids(&h, &bad));
+	ck_assert(!forbids(&h, &other));
+	ck_assert(!forbids(&h, &another));
 }
 END_TEST
 
@@ -31,13 +43,44 @@ START_TEST(it_is_forgotten)
 	struct shared_header h = { 0 };
 	struct fuse_in_header bad = request(FUSE_READ, 7, getpid());
 
-	offence_record(&h, &bad);
+	record(&h, &bad);
 	ck_assert_uint_gt(h.offended_until, shared_now() + 30000000000);
 	ck_assert_uint_le(h.offended_until, shared_now() + 60000000000);
 	h.offences[0].until = shared_now() - 1;
-	ck_assert(!offence_forbids(&h, &bad));
+	ck_assert(!forbids(&h, &bad));
 	h.offended_until = shared_now() - 1;
-	ck_assert(!offence_forbids(&h, &bad));
+	ck_assert(!forbids(&h, &bad));
+}
+END_TEST
+
+/* As long as a thread is stuck in it, it is recorded again and again. */
+START_TEST(the_same_again_is_one)
+{
+	struct shared_header h = { 0 };
+	struct fuse_in_header bad = request(FUSE_READ, 7, getpid());
+	struct fuse_in_header worse = request(FUSE_READ, 8, getpid());
+	uint64_t sender = offence_sender(&bad);
+
+	record(&h, &worse);
+	for (unsigned i = 0; i <= SHARED_OFFENCES; i++) {
+		offence_record(&h, &bad, sender);
+		ck_assert_uint_gt(h.offences[1].until, 1);
+		h.offences[1].until = 1; /* long ago */
+	}
+	ck_assert(forbids(&h, &worse));
+	ck_assert_uint_eq(h.offences[2].until, 0);
+}
+END_TEST
+
+/* In the host's pid namespace it is the cgroups that tell who is who. */
+START_TEST(a_host_process_is_known_by_its_cgroups)
+{
+	struct fuse_in_header own = request(FUSE_READ, 7, getpid());
+	struct fuse_in_header parent = request(FUSE_READ, 7, getppid());
+
+	ck_assert_uint_ne(offence_sender(&own), 0);
+	ck_assert_uint_eq(offence_sender(&own), offence_sender(&own));
+	ck_assert_uint_ge(offence_sender(&parent), UINT64_C(1) << 63);
 }
 END_TEST
 
@@ -46,8 +89,8 @@ START_TEST(what_undoes_something_is_never_forbidden)
 	struct shared_header h = { 0 };
 	struct fuse_in_header bad = request(FUSE_RELEASE, 7, getpid());
 
-	offence_record(&h, &bad);
-	ck_assert(!offence_forbids(&h, &bad));
+	record(&h, &bad);
+	ck_assert(!forbids(&h, &bad));
 }
 END_TEST
 
@@ -62,8 +105,8 @@ START_TEST(who_is_gone_is_nobody)
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	bad = request(FUSE_READ, 7, pid);
 	none = request(FUSE_READ, 7, 0);
-	offence_record(&h, &bad);
-	offence_record(&h, &none);
+	record(&h, &bad);
+	record(&h, &none);
 	ck_assert_uint_eq(h.offended_until, 0);
 }
 END_TEST
@@ -76,11 +119,11 @@ START_TEST(many)
 
 	for (unsigned i = 1; i <= SHARED_OFFENCES + 2; i++) {
 		bad = request(FUSE_READ, i, getpid());
-		offence_record(&h, &bad);
+		record(&h, &bad);
 	}
 	for (unsigned i = 1; i <= SHARED_OFFENCES + 2; i++) {
 		bad = request(FUSE_READ, i, getpid());
-		ck_assert_int_eq(offence_forbids(&h, &bad), i > 2);
+		ck_assert_int_eq(forbids(&h, &bad), i > 2);
 	}
 }
 END_TEST
@@ -91,9 +134,9 @@ START_TEST(others_are_not_punished)
 	struct shared_header h = { 0 };
 	struct fuse_in_header bad = request(FUSE_READ, 7, getpid());
 
-	offence_record(&h, &bad);
+	record(&h, &bad);
 	h.offences[0].pid_ns++;
-	ck_assert(!offence_forbids(&h, &bad));
+	ck_assert(!forbids(&h, &bad));
 }
 END_TEST
 
@@ -101,6 +144,8 @@ static void fill(TCase *tests)
 {
 	tcase_add_test(tests, the_same_is_forbidden_and_no_other);
 	tcase_add_test(tests, it_is_forgotten);
+	tcase_add_test(tests, the_same_again_is_one);
+	tcase_add_test(tests, a_host_process_is_known_by_its_cgroups);
 	tcase_add_test(tests, what_undoes_something_is_never_forbidden);
 	tcase_add_test(tests, who_is_gone_is_nobody);
 	tcase_add_test(tests, many);

@@ -13,9 +13,13 @@
 /* A page is what most kernel files fit in, and the least that a seq_file hands out at once. */
 #define FILE_CHUNK 4096
 
+/* A signal is no reason to give up a read; as many are: somebody wants the thread back. */
+#define INTERRUPTS_MAX 4
+
 static int read_until(int fd, bool record, struct text *t)
 {
 	size_t start = t->len;
+	unsigned interrupts = 0;
 
 	for (;;) {
 		char *to = text_reserve(t, FILE_CHUNK);
@@ -26,7 +30,7 @@ static int read_until(int fd, bool record, struct text *t)
 			return t->error;
 		room = t->cap - t->len - 1;
 		n = pread(fd, to, room, (off_t)(t->len - start));
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EINTR && ++interrupts < INTERRUPTS_MAX)
 			continue;
 		if (n < 0)
 			return -errno;
