@@ -66,8 +66,7 @@ static struct inode *inode_of(const struct stat *st)
 
 static gboolean failed(struct copier *c, const char *what)
 {
-	return fail_errno(c->error, errno, "Failed %s \"%s\": %s", what, c->path->str,
-			  g_strerror(errno));
+	return fail_errno(c->error, errno, "Failed %s \"%s\"", what, c->path->str);
 }
 
 static gboolean go_on(struct copier *c)
@@ -105,8 +104,8 @@ static gboolean xattr_copy(struct copier *c, const char *source, const char *tar
 		return TRUE;
 	if ((errno == ENOTSUP || errno == EPERM || errno == EINVAL) && xattr_optional(name))
 		return TRUE;
-	return fail_errno(c->error, errno, "Failed setting attribute \"%s\" of \"%s\": %s", name,
-			  c->path->str, g_strerror(errno));
+	return fail_errno(c->error, errno, "Failed setting attribute \"%s\" of \"%s\"", name,
+			  c->path->str);
 }
 
 /* Takes away what the target has and NAMES, LEN bytes of them, lacks. */
@@ -529,7 +528,7 @@ static int open_root(const char *path, GError **error)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
-		fail_errno(error, errno, "Failed opening \"%s\": %s", path, g_strerror(errno));
+		fail_errno(error, errno, "Failed opening \"%s\"", path);
 	return fd;
 }
 
@@ -554,8 +553,7 @@ gboolean copy_delete(const char *path, GCancellable *cancel, GError **error)
 	parent = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (parent < 0)
 		return errno == ENOENT ? TRUE
-				       : fail_errno(error, errno, "Failed opening \"%s\": %s", dir,
-						    g_strerror(errno));
+				       : fail_errno(error, errno, "Failed opening \"%s\"", dir);
 	return tree_remove(parent, name, cancel, error);
 }
 

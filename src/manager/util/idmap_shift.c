@@ -56,8 +56,7 @@ static gboolean write_map(pid_t pid, const char *name, const char *text, GError 
 
 	if (fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text))
 		return TRUE;
-	return fail_errno(error, errno, "Failed to write the %s of a user namespace: %s", name,
-			  g_strerror(errno));
+	return fail_errno(error, errno, "Failed to write the %s of a user namespace", name);
 }
 
 static int namespace_of(pid_t pid, const struct idmap *map, GError **error)
@@ -70,7 +69,7 @@ static int namespace_of(pid_t pid, const struct idmap *map, GError **error)
 		return -1;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		fail_errno(error, errno, "Failed to open a user namespace: %s", g_strerror(errno));
+		fail_errno(error, errno, "Failed to open a user namespace");
 	return fd;
 }
 
@@ -82,7 +81,7 @@ int idmap_userns(const struct idmap *map, GError **error)
 	int fd;
 
 	if (pid < 0) {
-		fail_errno(error, errno, "Failed to make a user namespace: %s", g_strerror(errno));
+		fail_errno(error, errno, "Failed to make a user namespace");
 		return -1;
 	}
 	fd = namespace_of(pid, map, error);
@@ -186,8 +185,7 @@ static gboolean write_caps(const struct shift *s, const char *path, struct vfs_n
 
 static gboolean shift_failed(const struct tree_entry *entry, const char *what, GError **error)
 {
-	return fail_errno(error, errno, "Failed to change the %s of \"%s\": %s", what, entry->path,
-			  g_strerror(errno));
+	return fail_errno(error, errno, "Failed to change the %s of \"%s\"", what, entry->path);
 }
 
 static gboolean shift_owner(const struct shift *s, const struct tree_entry *entry, GError **error)

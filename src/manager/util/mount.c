@@ -112,8 +112,8 @@ gboolean mount_fs(const char *type, const char *source, const char *target, cons
 		return TRUE;
 	code = errno;
 	words = fs_words(fs, code);
-	return fail_errno(error, code, "Failed to mount \"%s\" on \"%s\" using \"%s\": %s", source,
-			  target, type, words);
+	return fail(error, 500, "Failed to mount \"%s\" on \"%s\" using \"%s\": %s", source, target,
+		    type, words);
 }
 
 int mount_detached(const char *path, gboolean recursive, gboolean readonly, int userns_fd,
@@ -131,7 +131,7 @@ int mount_detached(const char *path, gboolean recursive, gboolean readonly, int 
 	if (fd < 0 ||
 	    (attr.attr_set && syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | deep, &attr,
 				      sizeof(attr)) < 0)) {
-		fail_errno(error, errno, "Failed to bind \"%s\": %s", path, g_strerror(errno));
+		fail_errno(error, errno, "Failed to bind \"%s\"", path);
 		return -1;
 	}
 	return take_fd(&fd);
@@ -141,7 +141,7 @@ gboolean mount_attach(int mount_fd, const char *target, GError **error)
 {
 	if (sys_move_mount(mount_fd, target) == 0)
 		return TRUE;
-	return fail_errno(error, errno, "Failed to mount on \"%s\": %s", target, g_strerror(errno));
+	return fail_errno(error, errno, "Failed to mount on \"%s\"", target);
 }
 
 gboolean mount_bind(const char *source, const char *target, gboolean recursive, gboolean readonly,
@@ -165,8 +165,7 @@ gboolean mount_propagation(const char *target, const char *how, GError **error)
 	if (syscall(SYS_mount_setattr, AT_FDCWD, target, AT_SYMLINK_NOFOLLOW, &attr,
 		    sizeof(attr)) == 0)
 		return TRUE;
-	return fail_errno(error, errno, "Failed to make \"%s\" %s: %s", target, how,
-			  g_strerror(errno));
+	return fail_errno(error, errno, "Failed to make \"%s\" %s", target, how);
 }
 
 gboolean mount_is_point(const char *path)
@@ -184,7 +183,7 @@ gboolean mount_remove(const char *path, gboolean lazy, GError **error)
 		;
 	if (errno == EINVAL || errno == ENOENT)
 		return TRUE;
-	return fail_errno(error, errno, "Failed to unmount \"%s\": %s", path, g_strerror(errno));
+	return fail_errno(error, errno, "Failed to unmount \"%s\"", path);
 }
 
 char *mount_fs_name(const char *path)

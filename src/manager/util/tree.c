@@ -55,8 +55,7 @@ struct walk {
 
 static gboolean walk_failed(struct walk *w, const char *what)
 {
-	return fail_errno(w->error, errno, "Failed %s \"%s\": %s", what, w->path->str,
-			  g_strerror(errno));
+	return fail_errno(w->error, errno, "Failed %s \"%s\"", what, w->path->str);
 }
 
 static gboolean walk_below(struct walk *w, int fd, unsigned depth);
@@ -118,8 +117,7 @@ gboolean tree_walk(const char *path, GCancellable *cancel, tree_visit visit, voi
 	struct tree_entry root = { fd, ".", ".", &st };
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return fail_errno(error, errno, "Failed opening \"%s\": %s", path,
-				  g_strerror(errno));
+		return fail_errno(error, errno, "Failed opening \"%s\"", path);
 	return walk_below(&w, fd, 0) && visit(&root, data, error);
 }
 
@@ -147,7 +145,7 @@ static gboolean unmark(int dir_fd, const char *name)
 
 static gboolean remove_failed(struct removal *r, const char *name)
 {
-	return fail_errno(r->error, errno, "Failed removing \"%s\": %s", name, g_strerror(errno));
+	return fail_errno(r->error, errno, "Failed removing \"%s\"", name);
 }
 
 /* unlinkat(), with another try without marks on the file and its directory. */

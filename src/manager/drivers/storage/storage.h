@@ -118,6 +118,9 @@ gboolean storage_pool_layout(struct storage_pool *pool, GError **error);
 /* "containers", "images", "custom", and for snapshots "containers-snapshots" ... */
 const char *storage_volume_dir(enum volume_type type, gboolean snapshots);
 
+/* "10GiB", "64MB", "4096" in bytes; "" is 0. 400 for what is none. */
+gboolean storage_size(const char *text, guint64 *ret, GError **error);
+
 /* Where a volume is seen; free with g_free. */
 char *storage_volume_path(const struct storage_pool *pool, const struct storage_volume *volume);
 
@@ -127,6 +130,11 @@ gboolean storage_volume_exists(const struct storage_pool *pool,
 /* The names of the volumes that are there, or of VOLUME's snapshots: sorted, ended by NULL. */
 char **storage_volumes(const struct storage_pool *pool, enum volume_type type);
 char **storage_snapshots(const struct storage_pool *pool, const struct storage_volume *volume);
+
+/* The same of those whose names are marked, marks and all: what is in the making or goes. */
+char **storage_volumes_marked(const struct storage_pool *pool, enum volume_type type);
+char **storage_snapshots_marked(const struct storage_pool *pool,
+				const struct storage_volume *volume);
 
 /*
  * Names of volumes in the making and of those that go: no volume of a user begins with a dot.
