@@ -5,18 +5,19 @@
 #include <glib.h>
 
 struct daemon {
-	char *dir;		       /* $LXD_DIR, else /var/lib/lxd */
-	char *socket;		       /* $LXD_SOCKET, else unix.socket in it */
-	char *group;		       /* may use the socket; NULL: root alone */
-	char *server_name;	       /* the host's name */
+	char *dir;	   /* $LXD_DIR, else /var/lib/lxd */
+	char *socket;	   /* $LXD_SOCKET, else unix.socket in it */
+	char *group;	   /* may use the socket; NULL: root alone */
+	char *server_name; /* the host's name */
 	struct db *db;
 	struct event_hub *events;
 	struct operations *operations;
 	struct listener *listener;
-	struct instances *instances;   /* what runs, and who holds which instance */
+	struct server_text *server_text; /* what /1.0 answers */
+	struct instances *instances;	 /* what runs, and who holds which instance */
 	GMainLoop *loop;
-	gint ready;		       /* atomic: everything is up */
-	gint stopping;		       /* atomic */
+	gint ready;    /* atomic: everything is up */
+	gint stopping; /* atomic */
 };
 
 /* A path below dir; free with g_free. Ends with NULL. */

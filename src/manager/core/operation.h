@@ -22,11 +22,11 @@ typedef gboolean (*operation_run)(struct operation *op, void *data, GError **err
 struct operation_spec {
 	enum operation_class class;
 	const char *project;
-	const char *description;  /* LXD's fixed words: "Creating instance" */
-	json_t *resources;	  /* {"instances": ["/1.0/instances/c1"]}; taken over; may be NULL */
-	json_t *metadata;	  /* taken over; may be NULL */
-	operation_run run;	  /* NULL: a token, that lives until it is cancelled */
-	gboolean may_cancel;	  /* DELETE cancels operation_cancellable() */
+	const char *description; /* LXD's fixed words: "Creating instance" */
+	json_t *resources;	 /* {"instances": ["/1.0/instances/c1"]}; taken over; may be NULL */
+	json_t *metadata;	 /* taken over; may be NULL */
+	operation_run run;	 /* NULL: a token, that lives until it is cancelled */
+	gboolean may_cancel;	 /* DELETE cancels operation_cancellable() */
 	const struct requestor *who; /* copied; may be NULL */
 	void *data;
 	GDestroyNotify free_data; /* may be NULL; called once, when the operation is over */
@@ -63,8 +63,11 @@ void operation_extend(struct operation *op, json_t *fields);
 void operation_progress(struct operation *op, const char *stage, const char *what, int percent,
 			gint64 bytes, gint64 bytes_per_second);
 
-/* Fails an operation that is not over yet with these words, and cancels it. */
+/* Cancels an operation that is not over yet, whether a client may or not. */
 void operation_cancel(struct operation *op);
+
+/* The same for a client: 400 when it cannot be cancelled or is not running. */
+gboolean operation_cancel_asked(struct operation *op, GError **error);
 
 /* --- websockets of an operation (class websocket) ---------------------------- */
 
@@ -89,6 +92,15 @@ struct websocket;
 struct websocket *operation_sockets_wait(struct operation *op, struct operation_sockets *sockets,
 					 const char *name, unsigned seconds, GError **error);
 
+/*
+ * A client has come with a socket: whether SECRET is one that nobody uses already (403), and the
+ * handing over, after which RELEASE is called with WS if nobody takes it. FALSE: still the
+ * caller's.
+ */
+gboolean operation_socket_check(struct operation *op, const char *secret, GError **error);
+gboolean operation_socket_connect(struct operation *op, const char *secret, struct websocket *ws,
+				  void (*release)(struct websocket *ws));
+
 /* NAME's socket if it is connected already, else NULL. */
 struct websocket *operation_sockets_take(struct operation_sockets *sockets, const char *name);
 
@@ -106,6 +118,17 @@ json_t *operation_show(struct operation *op);
 
 /* {"running": [urls or objects], "success": [...]}; PROJECT NULL: of all. */
 json_t *operations_list(struct operations *all, const char *project, gboolean recursion);
+
+/* Waits at most SECONDS until none runs; then cancels those that do and waits for them. */
+void operations_finish(struct operations *all, int seconds);
+
+/*
+ * Calls OVER once on any thread when the operation is over, unless it was forgotten before. FALSE:
+ * it is over already. operation_forget() is TRUE when it will never be called.
+ */
+typedef void (*operation_over)(struct operation *op, void *data);
+gboolean operation_watch(struct operation *op, operation_over over, void *data);
+gboolean operation_forget(struct operation *op, operation_over over, void *data);
 
 /* Waits until it is over, at most SECONDS (negative: for ever). TRUE when it is over. */
 gboolean operation_wait(struct operation *op, int seconds);
