@@ -351,7 +351,7 @@ int main(int argc, char **argv)
 		.root = -1,
 	};
 
-	/* old configurations name us as lxc.reboot.hook at post-stop: nothing to do there */
+	/* by whatever configuration at another moment: nothing to do there */
 	if (strcmp(env("LXC_HOOK_TYPE", "mount"), "mount") != 0)
 		return 0;
 	if (!parse(argc, argv, &h) || root[0] != '/')
