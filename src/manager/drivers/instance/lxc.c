@@ -30,6 +30,22 @@ lxc_container *lxc_open(const struct instance_place *place, GError **error)
 	return c;
 }
 
+/* With its configuration: liblxc wants one for what follows, or reads signals from it. */
+static lxc_container *open_configured(const struct instance_place *place, GError **error)
+{
+	g_autofree char *conf = lxc_conf_path(place);
+	g_autoptr(lxc_container) c = lxc_open(place, error);
+
+	if (!c)
+		return NULL;
+	c->clear_config(c);
+	if (!c->load_config(c, conf)) {
+		fail(error, 500, "Failed to load the configuration %s", conf);
+		return NULL;
+	}
+	return g_steal_pointer(&c);
+}
+
 lxc_container *lxc_open_running(const struct instance_place *place, pid_t *ret_pid, int *ret_pidfd,
 				GError **error)
 {
@@ -224,7 +240,7 @@ static gboolean lxc_start(const struct instance_spec *spec, GError **error)
 
 static gboolean lxc_shutdown(const struct instance_place *place, int timeout, GError **error)
 {
-	g_autoptr(lxc_container) c = lxc_open(place, error);
+	g_autoptr(lxc_container) c = open_configured(place, error);
 
 	if (!c)
 		return FALSE;
@@ -247,7 +263,7 @@ static gboolean lxc_stop(const struct instance_place *place, GError **error)
 
 static gboolean lxc_reboot(const struct instance_place *place, int timeout, GError **error)
 {
-	g_autoptr(lxc_container) c = lxc_open(place, error);
+	g_autoptr(lxc_container) c = open_configured(place, error);
 
 	if (!c)
 		return FALSE;
@@ -257,7 +273,7 @@ static gboolean lxc_reboot(const struct instance_place *place, int timeout, GErr
 
 static gboolean lxc_freeze(const struct instance_place *place, GError **error)
 {
-	g_autoptr(lxc_container) c = lxc_open(place, error);
+	g_autoptr(lxc_container) c = open_configured(place, error);
 
 	if (!c)
 		return FALSE;
@@ -266,7 +282,7 @@ static gboolean lxc_freeze(const struct instance_place *place, GError **error)
 
 static gboolean lxc_unfreeze(const struct instance_place *place, GError **error)
 {
-	g_autoptr(lxc_container) c = lxc_open(place, error);
+	g_autoptr(lxc_container) c = open_configured(place, error);
 
 	if (!c)
 		return FALSE;

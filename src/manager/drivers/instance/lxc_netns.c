@@ -250,7 +250,7 @@ static void show_link(const struct nlmsghdr *h, void *data)
 	if (h->nlmsg_type != RTM_NEWLINK || !name)
 		return;
 	key = g_utf8_make_valid(RTA_DATA(name), (gssize)strnlen(RTA_DATA(name), RTA_PAYLOAD(name)));
-	object = json_pack("{s[]sosssssisss*}", "addresses", "counters",
+	object = json_pack("{s[]sosssssissss}", "addresses", "counters",
 			   counters(find(first, len, IFLA_STATS64)), "hwaddr", hwaddr, "host_name",
 			   "", "mtu", (int)number(find(first, len, IFLA_MTU)), "state",
 			   info->ifi_flags & IFF_UP ? "up" : "down", "type",
