@@ -14,6 +14,7 @@
 #include "util/json.h"
 
 #define IMAGE_METADATA_MAX (1024 * 1024)
+#define IMAGE_PARTS 2 /* the metadata or the whole; the root file system */
 
 /* Makes the directory and removes files that no row knows; for the daemon's start. */
 gboolean image_startup(struct daemon *daemon, GError **error);
@@ -32,6 +33,10 @@ char *image_project(struct daemon *daemon, const char *project, GError **error);
  */
 json_t *image_find(struct daemon *daemon, const char *project, const char *prefix,
 		   GError **error);
+
+/* An alias as the API shows it: {name, description, target, type}; 404. All of the project. */
+json_t *image_alias(struct daemon *daemon, const char *project, const char *name, GError **error);
+json_t *image_aliases(struct daemon *daemon, const char *project, GError **error);
 
 /* The fingerprint that an alias of the project leads to; 404 "Image alias not found". g_free. */
 char *image_alias_target(struct daemon *daemon, const char *project, const char *alias,
@@ -62,6 +67,29 @@ gboolean image_unpack(struct daemon *daemon, const char *fingerprint, int dir,
 /* Writes down that it was used now, in every project that has it. */
 gboolean image_touch(struct daemon *daemon, const char *fingerprint, GError **error);
 
+/* A part's file for reading, -1 and 404 when it has none; *ret_kind what it is. */
+int image_open(struct daemon *daemon, const char *fingerprint, int part,
+	       enum archive_kind *ret_kind, GError **error);
+
+/* --- changing ---------------------------------------------------------------------- */
+
+/* What PUT sets: {public, auto_update, expires_at, properties, profiles}; PATCH: what is there. */
+gboolean image_update(struct daemon *daemon, const char *project, const char *fingerprint,
+		      const json_t *body, gboolean patch, const struct requestor *who,
+		      GError **error);
+
+/* TARGET is a whole fingerprint. 409 when the name is taken. */
+gboolean image_alias_create(struct daemon *daemon, const char *project, const char *name,
+			    const char *target, const char *description,
+			    const struct requestor *who, GError **error);
+gboolean image_alias_update(struct daemon *daemon, const char *project, const char *name,
+			    const char *target, const char *description,
+			    const struct requestor *who, GError **error);
+gboolean image_alias_rename(struct daemon *daemon, const char *project, const char *name,
+			    const char *to, const struct requestor *who, GError **error);
+gboolean image_alias_delete(struct daemon *daemon, const char *project, const char *name,
+			    const struct requestor *who, GError **error);
+
 /* --- making ------------------------------------------------------------------------ */
 
 /* What an image that is made is to be; all may be NULL or 0. */
@@ -69,6 +97,7 @@ struct image_options {
 	const char *filename;
 	const char *fingerprint;    /* 400 unless it is this */
 	gboolean public, auto_update;
+	gboolean is_vm;		    /* the root file system is a disk */
 	const json_t *properties;   /* map, goes over the metadata's */
 	const json_t *profiles;	    /* array of names; NULL: default */
 	const json_t *aliases;	    /* array of {name, description} */
@@ -81,11 +110,13 @@ struct image_options {
  * of them is left after image_upload_free() unless image_upload_finish() made an image of them.
  */
 struct image_upload;
-struct image_upload *image_upload_new(struct daemon *daemon, GError **error);
+struct image_upload *image_upload_new(struct daemon *daemon);
 gboolean image_upload_write(struct image_upload *upload, int part, const void *data, gsize len,
 			    GError **error);
-/* The part's file, for a writer of its own; the hash is then made from it at the end. */
+/* The part's file, borrowed, for a writer of its own; the hash is then made from it at the end. */
 int image_upload_fd(struct image_upload *upload, int part, GError **error);
+gint64 image_upload_size(const struct image_upload *upload); /* of both parts */
+/* Returns the fingerprint; g_free. */
 char *image_upload_finish(struct image_upload *upload, const char *project,
 			  const struct image_options *options, const struct requestor *who,
 			  GError **error);

@@ -39,7 +39,7 @@ gboolean db_image_update(struct db *db, gint64 id, gboolean public, gboolean aut
 			 const char *expires, const json_t *properties, const char *project,
 			 const json_t *profiles, GError **error);
 gboolean db_image_delete(struct db *db, gint64 id, GError **error);
-gboolean db_image_touch(struct db *db, gint64 id, const char *when, GError **error);
+gboolean db_image_touch(struct db *db, const char *fingerprint, const char *when, GError **error);
 
 /* {name, fingerprint, type, description, id}; an alias row, or NULL without an error. */
 json_t *db_alias_row(struct db *db, const char *project, const char *name, GError **error);
@@ -50,6 +50,3 @@ gboolean db_alias_update(struct db *db, gint64 id, gint64 image, const char *des
 			 GError **error);
 gboolean db_alias_rename(struct db *db, gint64 id, const char *name, GError **error);
 gboolean db_alias_delete(struct db *db, gint64 id, GError **error);
-
-/* The project that holds PROJECT's images: itself with features.images, else "default". */
-char *db_image_project(struct db *db, const char *project, GError **error);
