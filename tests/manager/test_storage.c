@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "drivers/storage/storage.h"
-#include "util/error.h"
 #include "util/json.h"
 #include "util/mount.h"
 
@@ -364,36 +363,6 @@ START_TEST(pool_grows)
 }
 END_TEST
 
-static const struct {
-	const char *text;
-	guint64 size;
-} sizes[] = {
-	{ "", 0 }, { "17", 17 }, { "5kB", 5000 }, { "64MB", 64000000 }, { "1GiB", 1 << 30 },
-	{ "3TiB", 3ULL << 40 },
-};
-
-START_TEST(sizes_read)
-{
-	guint64 size = 1;
-
-	ck_assert(storage_size(sizes[_i].text, &size, NULL));
-	ck_assert_uint_eq(size, sizes[_i].size);
-}
-END_TEST
-
-static const char *const bad_sizes[] = { "x", "1XB", "-1", "1GiBx", "99999999EiB" };
-
-START_TEST(sizes_refused)
-{
-	GError *error = NULL;
-	guint64 size;
-
-	ck_assert(!storage_size(bad_sizes[_i], &size, &error));
-	ck_assert_int_eq(error_status(error), 400);
-	g_error_free(error);
-}
-END_TEST
-
 START_TEST(marks)
 {
 	g_autofree char *mark = storage_mark("new", "c1");
@@ -418,8 +387,6 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, streams);
 	tcase_add_test(tests, full);
 	tcase_add_test(tests, pool_grows);
-	tcase_add_loop_test(tests, sizes_read, 0, G_N_ELEMENTS(sizes));
-	tcase_add_loop_test(tests, sizes_refused, 0, G_N_ELEMENTS(bad_sizes));
 	tcase_add_test(tests, marks);
 }
 

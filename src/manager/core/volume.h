@@ -130,3 +130,6 @@ gboolean volume_forget_image(struct daemon *daemon, const char *fingerprint, GEr
 
 /* The object as the API shows it, with used_by. */
 json_t *volume_show(struct daemon *daemon, const struct volume_ref *ref, GError **error);
+
+/* Those of a pool, images always, the others of PROJECT (NULL: of all), snapshots among them. */
+json_t *volume_list(struct daemon *daemon, const char *pool, const char *project, GError **error);

@@ -128,31 +128,15 @@ static gboolean btrfs_volume_usage(struct storage_pool *pool, const struct stora
 	return btrfs_quota_get(path, &limit, ret) || fail(error, 500, "Not supported");
 }
 
-static const struct storage_key pool_keys[] = {
-	{ .name = "source", .fixed = TRUE },
-	{ .name = "volatile.initial_source" },
-	{ .name = "size", .check = storage_check_size },
-	{ .name = "btrfs.mount_options" },
-	{ .name = "rsync.bwlimit", .check = storage_check_size },
-	{ .name = "rsync.compression", .check = storage_check_bool },
-	{ 0 },
-};
-
-static const struct storage_key volume_keys[] = {
-	{ .name = "size", .check = storage_check_size },
-	{ 0 },
-};
-
 const struct storage_driver storage_btrfs = {
 	.name = "btrfs",
-	.pool_keys = pool_keys,
-	.volume_keys = volume_keys,
 	.cheap_clones = TRUE,
 	.streams = TRUE,
 	.version = btrfs_version,
 	.usable = btrfs_usable,
 	.pool_create = btrfs_pool_create,
 	.pool_delete = btrfs_pool_delete,
+	.pool_abandon = btrfs_pool_abandon,
 	.pool_mount = btrfs_pool_mount,
 	.pool_unmount = btrfs_pool_unmount,
 	.pool_update = btrfs_pool_update,

@@ -40,6 +40,7 @@ gboolean btrfs_volume_receive(struct storage_pool *pool, const struct storage_vo
 
 gboolean btrfs_pool_create(struct storage_pool *pool, GError **error);
 gboolean btrfs_pool_delete(struct storage_pool *pool, GError **error);
+gboolean btrfs_pool_abandon(struct storage_pool *pool, GError **error);
 gboolean btrfs_pool_mount(struct storage_pool *pool, GError **error);
 gboolean btrfs_pool_unmount(struct storage_pool *pool, GError **error);
 gboolean btrfs_pool_update(struct storage_pool *pool, const json_t *changed, GError **error);

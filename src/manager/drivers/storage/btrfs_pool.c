@@ -15,6 +15,7 @@
 #include "util/json.h"
 #include "util/mount.h"
 #include "util/run.h"
+#include "util/units.h"
 
 #define OPTIONS "user_subvol_rm_allowed"
 
@@ -97,10 +98,11 @@ static gboolean make_file(struct storage_pool *pool, GError **error)
 {
 	g_autofree char *file = loop_file(pool);
 	g_autoptr(GError) cause = NULL;
+	gint64 wanted;
 	guint64 size;
 
-	if (!storage_size(json_text(pool->config, "size"), &size, error) ||
-	    !loop_create(file, size, &size, error))
+	if (!units_size(json_text(pool->config, "size"), &wanted, error) ||
+	    !loop_create(file, (guint64)wanted, &size, error))
 		return FALSE;
 	if (!run_words(NULL, &cause, "mkfs.btrfs", "-L", pool->name, file, NULL)) {
 		unlink(file);
@@ -235,6 +237,19 @@ gboolean btrfs_pool_delete(struct storage_pool *pool, GError **error)
 	return TRUE;
 }
 
+gboolean btrfs_pool_abandon(struct storage_pool *pool, GError **error)
+{
+	g_autofree char *file = loop_file(pool);
+	const char *source = json_text(pool->config, "source");
+
+	if (!btrfs_pool_unmount(pool, error))
+		return FALSE;
+	rmdir(pool->path);
+	if (!*source || in_loop_file(pool))
+		unlink(file);
+	return TRUE;
+}
+
 /* --- changes ----------------------------------------------------------------------------------- */
 
 static gboolean grow_fs(const char *path, GError **error)
@@ -262,15 +277,15 @@ static gboolean resize(struct storage_pool *pool, const char *text, GError **err
 {
 	g_autofree char *file = loop_file(pool), *device = backing_device(pool->path);
 	struct stat st;
-	guint64 size;
+	gint64 size;
 
-	if (!storage_size(text, &size, error))
+	if (!units_size(text, &size, error))
 		return FALSE;
 	if (!in_loop_file(pool))
 		return fail(error, 500, "Cannot resize non-loopback pools");
 	if (!device || stat(file, &st) < 0)
 		return fail_errno(error, errno, "Failed to look at \"%s\"", file);
-	if (size < (guint64)st.st_size)
+	if (size < (gint64)st.st_size)
 		return fail(error, 500, "Pool shrinking is not supported");
 	if (truncate(file, (off_t)size) < 0)
 		return fail_errno(error, errno, "Failed to resize \"%s\"", file);

@@ -104,6 +104,16 @@ static gboolean dir_delete(struct storage_pool *pool, GError **error)
 	       copy_delete(pool->path, NULL, error);
 }
 
+static gboolean dir_abandon(struct storage_pool *pool, GError **error)
+{
+	if (!*json_text(pool->config, "source"))
+		return copy_delete(pool->path, NULL, error);
+	if (!dir_unmount(pool, error))
+		return FALSE;
+	rmdir(pool->path); /* empty, unless it is somebody's */
+	return TRUE;
+}
+
 static gboolean dir_update(struct storage_pool *pool, const json_t *changed, GError **error)
 {
 	(void)pool;
@@ -195,27 +205,13 @@ static gboolean dir_volume_usage(struct storage_pool *pool, const struct storage
 	return fail(error, 500, "Not supported");
 }
 
-static const struct storage_key pool_keys[] = {
-	{ .name = "source", .fixed = TRUE },
-	{ .name = "volatile.initial_source" },
-	{ .name = "rsync.bwlimit", .check = storage_check_size },
-	{ .name = "rsync.compression", .check = storage_check_bool },
-	{ 0 },
-};
-
-static const struct storage_key volume_keys[] = {
-	{ .name = "size", .check = storage_check_size },
-	{ 0 },
-};
-
 const struct storage_driver storage_dir = {
 	.name = "dir",
-	.pool_keys = pool_keys,
-	.volume_keys = volume_keys,
 	.version = dir_version,
 	.usable = dir_usable,
 	.pool_create = dir_create,
 	.pool_delete = dir_delete,
+	.pool_abandon = dir_abandon,
 	.pool_mount = dir_mount,
 	.pool_unmount = dir_unmount,
 	.pool_update = dir_update,

@@ -28,7 +28,3 @@ gboolean storage_dirs_unmounted(struct storage_pool *pool, const struct storage_
 
 /* statvfs() of PATH. */
 gboolean storage_space_of(const char *path, struct storage_space *ret, GError **error);
-
-/* Checks of keys' values. */
-gboolean storage_check_size(const char *value, GError **error);
-gboolean storage_check_bool(const char *value, GError **error);

@@ -34,14 +34,6 @@ struct storage_space {
 	guint64 used, total, inodes_used, inodes_total; /* bytes; 0: not known */
 };
 
-/* A configuration key of pools or of volumes. */
-struct storage_key {
-	const char *name;
-	gboolean (*check)(const char *value, GError **error); /* NULL: anything */
-	const char *unset; /* what an absent one means; NULL: nothing */
-	gboolean fixed;	   /* cannot be changed later */
-};
-
 /* How long work is watched and stopped; NULL is allowed everywhere. */
 struct storage_watch {
 	GCancellable *cancel;
@@ -51,8 +43,6 @@ struct storage_watch {
 
 struct storage_driver {
 	const char *name;
-	const struct storage_key *pool_keys; /* ended by one without a name */
-	const struct storage_key *volume_keys;
 	gboolean cheap_clones; /* a copy within the pool shares its data: images are kept as volumes */
 	gboolean streams;      /* has volume_send and volume_receive */
 
@@ -61,6 +51,8 @@ struct storage_driver {
 
 	gboolean (*pool_create)(struct storage_pool *pool, GError **error); /* leaves it mounted */
 	gboolean (*pool_delete)(struct storage_pool *pool, GError **error); /* and what it holds */
+	/* Takes back what pool_create may have made when it was killed; never what others had. */
+	gboolean (*pool_abandon)(struct storage_pool *pool, GError **error);
 	gboolean (*pool_mount)(struct storage_pool *pool, GError **error);  /* success when it is */
 	gboolean (*pool_unmount)(struct storage_pool *pool, GError **error);
 	gboolean (*pool_update)(struct storage_pool *pool, const json_t *changed, GError **error);
@@ -117,9 +109,6 @@ gboolean storage_pool_layout(struct storage_pool *pool, GError **error);
 
 /* "containers", "images", "custom", and for snapshots "containers-snapshots" ... */
 const char *storage_volume_dir(enum volume_type type, gboolean snapshots);
-
-/* "10GiB", "64MB", "4096" in bytes; "" is 0. 400 for what is none. */
-gboolean storage_size(const char *text, guint64 *ret, GError **error);
 
 /* Where a volume is seen; free with g_free. */
 char *storage_volume_path(const struct storage_pool *pool, const struct storage_volume *volume);
