@@ -15,7 +15,6 @@
 #include "base/file.h"
 
 #define PLACES_MAX 256
-#define SWEPT 2 /* places looked at when a new thread asks */
 
 struct place {
 	pthread_mutex_t lock;
@@ -86,19 +85,17 @@ static int place_fill(struct place *p, int procfd, pid_t tid, struct text *cgrou
 	return r == -ENOENT ? -ESRCH : r;
 }
 
-/* With every new thread some of the others are looked at, so that none is kept for long. */
+/* With every new thread one of the others is looked at, so that none is kept for long. */
 static void sweep(struct callers *c)
 {
-	for (unsigned i = 0; i < SWEPT; i++) {
-		struct place *p = &c->place[atomic_fetch_add(&c->hand, 1) % c->places];
-		AUTO_TEXT struct text text = { 0 };
+	struct place *p = &c->place[atomic_fetch_add(&c->hand, 1) % c->places];
+	AUTO_TEXT struct text text = { 0 };
 
-		if (pthread_mutex_trylock(&p->lock) != 0)
-			continue; /* somebody is just asking */
-		if (p->tid && (file_read_record(p->fd, &text) < 0 || !text.len))
-			place_clear(p);
-		pthread_mutex_unlock(&p->lock);
-	}
+	if (pthread_mutex_trylock(&p->lock) != 0)
+		return; /* somebody is just asking */
+	if (p->tid && (file_read_record(p->fd, &text) < 0 || !text.len))
+		place_clear(p);
+	pthread_mutex_unlock(&p->lock);
 }
 
 int caller_read(struct callers *c, pid_t tid, char ret_pidns[NAMESPACE_LINK_MAX],

@@ -21,7 +21,7 @@
 
 #define BUCKETS 1024
 #define CONTAINERS_MAX 4096
-#define SWEPT 4	       /* containers looked at when there is a new one */
+#define SWEPT 2	       /* containers looked at when there is a new one */
 #define FILES_SPARE 64 /* room for open files that is made at a time */
 
 /* A container that is kept; the first user's reference and one for each call under way. */

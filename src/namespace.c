@@ -31,7 +31,8 @@
 #define FLAG_EXITING 4 /* PF_EXITING of linux/sched.h */
 
 #define BUCKETS_MAX 512
-#define SWEPT 16     /* buckets looked at when there is a new namespace */
+#define SWEPT 2	     /* namespaces looked at when there is a new one, ... */
+#define PASSED 16    /* ... in so many buckets at most */
 #define BUCKET_MAX 3 /* namespaces remembered in one bucket, the latest first */
 
 /* Remembered as long as the fd can be read. */
@@ -326,26 +327,35 @@ static void slot_clear(struct bucket *bucket, size_t i)
 	bucket->slot[BUCKET_MAX - 1] = NULL;
 }
 
+/* Forgets those that ended; returns how many were looked at. */
+static unsigned bucket_sweep(struct bucket *bucket)
+{
+	unsigned seen = 0;
+
+	pthread_mutex_lock(&bucket->lock);
+	for (size_t slot = BUCKET_MAX; slot--;) {
+		AUTO_TEXT struct text text = { 0 };
+
+		if (!bucket->slot[slot])
+			continue;
+		seen++;
+		if (file_read_record(bucket->slot[slot]->cgroup_fd, &text) < 0 || !text.len)
+			slot_clear(bucket, slot);
+	}
+	pthread_mutex_unlock(&bucket->lock);
+	return seen;
+}
+
 /*
- * With every new namespace some of the others are looked at, bucket by bucket, so
- * that what ended is not kept for long.
+ * With every new namespace some of the others are looked at, so that what ended is not
+ * kept for long; but few, as each costs a read and the new one's reader waits.
  */
 static void sweep(struct pid_namespaces *n)
 {
-	for (unsigned i = 0; i < SWEPT; i++) {
-		struct bucket *bucket = &n->bucket[atomic_fetch_add(&n->hand, 1) % n->buckets];
+	unsigned seen = 0;
 
-		pthread_mutex_lock(&bucket->lock);
-		for (size_t slot = BUCKET_MAX; slot--;) {
-			AUTO_TEXT struct text text = { 0 };
-
-			if (bucket->slot[slot] &&
-			    (file_read_record(bucket->slot[slot]->cgroup_fd, &text) < 0 ||
-			     !text.len))
-				slot_clear(bucket, slot);
-		}
-		pthread_mutex_unlock(&bucket->lock);
-	}
+	for (unsigned i = 0; i < PASSED && seen < SWEPT; i++)
+		seen += bucket_sweep(&n->bucket[atomic_fetch_add(&n->hand, 1) % n->buckets]);
 }
 
 /*
