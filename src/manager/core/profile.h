@@ -13,9 +13,6 @@
 json_t *profile_list(struct db *db, const char *project, GError **error);
 json_t *profile_show(struct db *db, const char *project, const char *name, GError **error);
 
-/* Its hash for ETags, over an object of profile_show(). */
-char *profile_etag(const json_t *shown);
-
 /* BODY: {"name", "description", "config", "devices"}. */
 gboolean profile_create(struct daemon *daemon, const char *project, const json_t *body,
 			const struct requestor *who, GError **error);

@@ -13,7 +13,6 @@ json_t *project_list(struct db *db, GError **error);
 json_t *project_show(struct db *db, const char *name, GError **error);
 /* {"resources": {"containers": {"Limit": -1, "Usage": 0}, ...}} */
 json_t *project_show_state(struct db *db, const char *name, GError **error);
-char *project_etag(const json_t *shown);
 
 gboolean project_create(struct daemon *daemon, const json_t *body, const struct requestor *who,
 			GError **error);
@@ -44,16 +43,20 @@ char *project_prefix(const char *project, const char *name);
 
 /*
  * Whether PROJECT's limits and restrictions allow an instance with this expanded configuration
- * beside those that it has; INSTANCE is not counted among those (it is new, or is what changes).
- * 403 or 400.
+ * beside the others that it has: as a new one when it has no INSTANCE yet, else as a change of
+ * that. The messages are whole; 500, as the original has it.
  */
 gboolean project_check_instance(struct db *db, const char *project, const char *instance,
 				const json_t *expanded_config, const json_t *expanded_devices,
 				GError **error);
 
-/* The same of a profile that changes: of all instances of PROJECT that use it. */
+/* The same of all instances that use PROFILE, a profile of PROJECT's, when it becomes this. */
 gboolean project_check_profile(struct db *db, const char *project, const char *profile,
 			       const json_t *config, const json_t *devices, GError **error);
+
+/* Whether the instances of PROJECT fit into NEW, a configuration that it is to get. */
+gboolean project_check_limits(struct db *db, const char *project, const json_t *new,
+			      GError **error);
 
 /* Whether snapshots and backups may be made. */
 gboolean project_check_snapshots(struct db *db, const char *project, GError **error);

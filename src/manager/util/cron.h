@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Schedules: five fields (minute, hour, day of the month, month, day of the week) or aliases as
- * "@daily, @startup", in local time. Pure functions; errors are 400.
+ * "@daily, @startup", in local time. Errors are 400.
  */
 #pragma once
 
