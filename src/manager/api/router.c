@@ -9,7 +9,8 @@
 
 /* Every table there is: each file with resources adds its line. */
 static const struct route *const tables_all[] = {
-	routes_server, routes_operations, routes_events, routes_internal, NULL,
+	routes_server, routes_operations, routes_events, routes_internal, routes_profiles,
+	routes_projects, routes_warnings, NULL,
 };
 
 struct row {
