@@ -44,7 +44,7 @@ json_t *db_pool_get(struct db *db, const char *name, GError **error)
 			fail(error, 404, "Storage pool not found");
 		return NULL;
 	}
-	config = db_config_get(db, "storage_pools_config", "storage_pool_id",
+	config = db_config_get(db, "storage_pools_config", "storage_pool",
 			       json_integer_value(json_object_get(row, "id")), error);
 	if (!config)
 		return NULL;
@@ -54,7 +54,7 @@ json_t *db_pool_get(struct db *db, const char *name, GError **error)
 
 static gboolean put_config(struct db *db, gint64 id, const json_t *config, GError **error)
 {
-	return db_config_put(db, "storage_pools_config", "storage_pool_id", id, config, error) &&
+	return db_config_put(db, "storage_pools_config", "storage_pool", id, config, error) &&
 	       db_run(db, error, NULL,
 		      "UPDATE storage_pools_config SET node_id = 1 "
 		      "WHERE storage_pool_id = ?1 AND key IN (" NODE_KEYS ")",

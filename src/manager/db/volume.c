@@ -20,7 +20,7 @@ static gboolean add_config(struct db *db, json_t *row, gboolean snapshot, GError
 {
 	json_t *config = db_config_get(
 		db, snapshot ? "storage_volumes_snapshots_config" : "storage_volumes_config",
-		snapshot ? "storage_volume_snapshot_id" : "storage_volume_id",
+		snapshot ? "storage_volume_snapshot" : "storage_volume",
 		json_integer_value(json_object_get(row, "id")), error);
 
 	return config && json_object_set_new(row, "config", config) == 0;
@@ -110,7 +110,7 @@ gint64 db_volume_insert(struct db *db, const struct db_volume_key *key, const ch
 			      "siiss", key->name, key->pool, (gint64)key->type,
 			      description ? description : "", key->project);
 
-	if (id < 0 || !db_config_put(db, "storage_volumes_config", "storage_volume_id", id,
+	if (id < 0 || !db_config_put(db, "storage_volumes_config", "storage_volume", id,
 				     config ? config : empty, error))
 		return -1;
 	return id;
@@ -141,7 +141,7 @@ gint64 db_volume_insert_snapshot(struct db *db, gint64 volume, const char *snaps
 		      "INSERT INTO storage_volumes_snapshots (id, storage_volume_id, name, "
 		      "description, expiry_date) VALUES (?1, ?2, ?3, ?4, ?5)",
 		      "iisss", id, volume, snapshot, description ? description : "", expiry) < 0 ||
-	    !db_config_put(db, "storage_volumes_snapshots_config", "storage_volume_snapshot_id",
+	    !db_config_put(db, "storage_volumes_snapshots_config", "storage_volume_snapshot",
 			   id, config ? config : empty, error))
 		return -1;
 	return id;
@@ -153,7 +153,7 @@ gboolean db_volume_update(struct db *db, gint64 id, const char *description, con
 	return (!description ||
 		db_run(db, error, NULL, "UPDATE storage_volumes SET description = ?2 WHERE id = ?1",
 		       "is", id, description)) &&
-	       (!config || db_config_put(db, "storage_volumes_config", "storage_volume_id", id,
+	       (!config || db_config_put(db, "storage_volumes_config", "storage_volume", id,
 					 config, error));
 }
 
