@@ -93,12 +93,9 @@ static json_t *image_resources(const char *fingerprint)
 
 static struct reply *start(struct request *request, struct operation_spec *spec)
 {
-	AUTO_OPERATION struct operation *op = NULL;
-
 	spec->project = request->project;
 	spec->who = &request->who;
-	op = operation_start(request->daemon, spec);
-	return reply_operation(op);
+	return reply_operation(operation_start(request->daemon, spec));
 }
 
 static gboolean run_delete(struct operation *op, void *fingerprint, GError **error)

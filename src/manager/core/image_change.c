@@ -5,7 +5,6 @@
 #include "core/image_private.h"
 #include "db/image.h"
 #include "db/instance.h"
-#include "util/clock.h"
 
 /* --- images -------------------------------------------------------------------------- */
 
@@ -47,15 +46,13 @@ static gboolean flag_of(const json_t *body, const char *key, const json_t *row, 
 	return json_is_true(value);
 }
 
-static char *expiry_of(const json_t *body, const json_t *row, gboolean patch)
+/* Stays when it is not given, with PUT as well. */
+static char *expiry_of(const json_t *body, const json_t *row)
 {
 	const char *wanted = json_string_value(json_object_get(body, "expires_at"));
 
-	if (wanted)
-		return db_time_write(wanted);
-	if (patch)
-		return g_strdup(json_string_value(json_object_get(row, "expiry_date")));
-	return db_time_write(CLOCK_ZERO);
+	return wanted ? db_time_write(wanted) :
+			g_strdup(json_string_value(json_object_get(row, "expiry_date")));
 }
 
 gboolean image_update(struct daemon *daemon, const char *project, const char *fingerprint,
@@ -72,7 +69,7 @@ gboolean image_update(struct daemon *daemon, const char *project, const char *fi
 	if (!row || !check_strings(profiles, error))
 		return FALSE;
 	properties = new_properties(daemon->db, id, body, patch, error);
-	expires = expiry_of(body, row, patch);
+	expires = expiry_of(body, row);
 	if (!properties ||
 	    !db_image_update(daemon->db, id, flag_of(body, "public", row, patch),
 			     flag_of(body, "auto_update", row, patch), expires, properties, holder,
