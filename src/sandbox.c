@@ -21,8 +21,9 @@
 #define IOCTL_NAMESPACE 0xb700
 
 /*
- * What for, as found by leaving each out:
- * DAC_READ_SEARCH  open_by_handle_at(2), by which a node id of the cgroup tree is opened.
+ * What for, as found by leaving each out (of the first only time is lost):
+ * DAC_READ_SEARCH  open_by_handle_at(2), by which the directory of a node id of the cgroup tree
+ *                  is found at once; without it the hierarchy is searched.
  * DAC_OVERRIDE     writing to cgroup files that belong to a container's root.
  * CHOWN, FOWNER    cgroups made for a caller become the caller's; chmod and chown of them.
  * SYS_PTRACE       /proc/PID/ns of processes of other users and in other user namespaces.
@@ -146,15 +147,23 @@ static int fill(scmp_filter_ctx filter)
 	return r;
 }
 
+/* Not where seccomp(2) is forbidden and libseccomp has to be content with prctl(2). */
+static int set_if_can(scmp_filter_ctx filter, enum scmp_filter_attr attribute, uint32_t value)
+{
+	int r = seccomp_attr_set(filter, attribute, value);
+
+	return r == -EOPNOTSUPP ? 0 : r;
+}
+
 static int tune(scmp_filter_ctx filter, bool log)
 {
 	int r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
 
 	if (r == 0)
-		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, log);
+		r = set_if_can(filter, SCMP_FLTATR_CTL_LOG, log);
 	/* Kernels before 5.16 slow a filtered process down against an attack between its parts. */
 	if (r == 0)
-		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
+		r = set_if_can(filter, SCMP_FLTATR_CTL_SSB, 1);
 	/* A binary tree. Kernels from 5.11 on remember the calls whose arguments do not matter. */
 	if (r == 0)
 		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);

@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -163,6 +166,20 @@ START_TEST(worker_can_do_its_work)
 }
 END_TEST
 
+/* As a unit with SystemCallFilter=@system-service does, which has no seccomp(2). */
+static int forbid_seccomp_call(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_SIZE(code), code };
+
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
 static bool is_refused(long result)
 {
 	return result < 0 && errno == ENOSYS;
@@ -190,6 +207,19 @@ static void try_what_is_not(void)
 		     MAP_FAILED &&
 	     errno == ENOSYS);
 }
+
+static void filter_without_seccomp_call(void)
+{
+	NEED(sandbox_worker(true) == 0 && forbid_seccomp_call() == 0);
+	NEED(sandbox_filter() == 0);
+	NEED(is_refused(socket(AF_UNIX, SOCK_STREAM, 0)));
+}
+
+START_TEST(worker_is_filtered_by_prctl_where_seccomp_is_forbidden)
+{
+	in_child(filter_without_seccomp_call);
+}
+END_TEST
 
 START_TEST(worker_can_do_nothing_else_and_lives)
 {
@@ -275,6 +305,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, worker_gives_up_capabilities);
 	tcase_add_test(tests, keeper_gives_up_capabilities_for_good);
 	tcase_add_test(tests, worker_can_do_its_work);
+	tcase_add_test(tests, worker_is_filtered_by_prctl_where_seccomp_is_forbidden);
 	tcase_add_test(tests, worker_can_do_nothing_else_and_lives);
 	tcase_add_test(tests, starter_starts_keepers);
 	tcase_add_test(tests, starter_ends_with_its_worker);

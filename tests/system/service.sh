@@ -175,9 +175,10 @@ restart_with_options() {
 		inside grep -q -e --enable-cfs "/proc/$(main_pid)/cmdline"
 }
 
-# A process that has a view as a container has it.
+# A process that has a view as a container has it. It must not wait for what else a machine
+# does at its boot, of which there is not all in here.
 start_viewer() {
-	inside systemd-run --unit=viewer unshare -m sh -c \
+	inside systemd-run --unit=viewer -p DefaultDependencies=no unshare -m sh -c \
 		"mount --bind /var/lib/lxcfs/proc/meminfo /proc/meminfo && exec sleep 1000" || return 1
 	await viewer_sees
 }
@@ -201,6 +202,17 @@ trap leave EXIT
 check "a systemd starts in a container" start_container
 check "the service starts, making its mount point" inside systemctl start lxcfs
 check "it is ready when it says so: mounted" mounts 1
+
+# The unit's own filter and that of the worker, which has two.
+is_confined() {
+	! inside journalctl -u lxcfs --no-pager -o cat | grep 'more rights' || return 1
+	# shellcheck disable=SC2016 # expanded inside
+	inside sh -c 'keeper=$(systemctl show -p MainPID --value lxcfs)
+		filters() { awk "/^Seccomp_filters/ { print \$2 }" "/proc/$1/status"; }
+		read -r worker _ <"/proc/$keeper/task/$keeper/children"
+		[ "$(filters "$worker")" -eq $(($(filters "$keeper") + 2)) ]'
+}
+check "the worker gives up what it does not need" is_confined
 
 patience=900 inside python3 /test/reader.py >"$dir/reader" 2>&1 &
 reader=$!
