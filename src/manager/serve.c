@@ -18,6 +18,7 @@
 #include "api/listener.h"
 #include "api/server.h"
 #include "core/event.h"
+#include "core/image.h"
 #include "core/operation.h"
 #include "core/stop.h"
 #include "daemon.h"
@@ -189,6 +190,8 @@ static gboolean start(struct daemon *daemon, GError **error)
 	if (!make_dirs(daemon, error) || !lock_dir(daemon, error) || !open_db(daemon, error))
 		return FALSE;
 	daemon->events = event_hub_new();
+	if (!image_startup(daemon, error))
+		return FALSE;
 	daemon->operations = operations_new();
 	daemon->server_text = server_text_new(daemon);
 	daemon->listener = listener_new(daemon);
