@@ -11,6 +11,7 @@
 #include "api/extensions.h"
 #include "api/reply.h"
 #include "core/environment.h"
+#include "core/pool.h"
 #include "core/server_config.h"
 
 #define TEXTS_MAX 64 /* projects, of which some may not even exist */
@@ -99,6 +100,7 @@ static json_t *extensions(void)
 
 static json_t *environment_of(struct server_text *text, const char *project)
 {
+	g_autoptr(json_t) storage = pool_environment(text->daemon, NULL);
 	json_t *environment;
 
 	g_mutex_lock(&text->lock);
@@ -107,9 +109,8 @@ static json_t *environment_of(struct server_text *text, const char *project)
 	environment = json_copy(text->environment);
 	g_mutex_unlock(&text->lock);
 	json_object_set_new(environment, "project", json_string(project));
-	json_object_set_new(environment, "storage", json_string(""));
-	json_object_set_new(environment, "storage_version", json_string(""));
-	json_object_set_new(environment, "storage_supported_drivers", json_array());
+	if (storage)
+		json_object_update(environment, storage);
 	return environment;
 }
 
