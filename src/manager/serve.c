@@ -19,7 +19,9 @@
 #include "api/server.h"
 #include "core/event.h"
 #include "core/image.h"
+#include "core/instances.h"
 #include "core/operation.h"
+#include "core/pool.h"
 #include "core/stop.h"
 #include "daemon.h"
 #include "db/db.h"
@@ -184,25 +186,45 @@ static void notify(const char *state)
 		g_socket_send_to(socket, address, state, strlen(state), NULL, NULL);
 }
 
+static void warn_of_pool(const char *pool, const GError *error)
+{
+	g_warning("Storage pool \"%s\" is unavailable: %s", pool, error->message);
+}
+
+/* What a daemon that was killed left half done is put in order before anybody can see it. */
+static gboolean start_objects(struct daemon *daemon, GError **error)
+{
+	daemon->instances = instances_new();
+	return pool_startup(daemon, warn_of_pool, error) && image_startup(daemon, error) &&
+	       instances_startup(daemon, error);
+}
+
 /* Everything is up before the socket exists: a client that connects is served. */
 static gboolean start(struct daemon *daemon, GError **error)
 {
 	if (!make_dirs(daemon, error) || !lock_dir(daemon, error) || !open_db(daemon, error))
 		return FALSE;
 	daemon->events = event_hub_new();
-	if (!image_startup(daemon, error))
-		return FALSE;
 	daemon->operations = operations_new();
+	if (!start_objects(daemon, error))
+		return FALSE;
 	daemon->server_text = server_text_new(daemon);
-	daemon->listener = listener_new(daemon);
+	daemon->listener = listener_new(daemon, NULL);
 	g_atomic_int_set(&daemon->ready, 1);
-	return listener_open(daemon->listener, error);
+	if (!listener_open(daemon->listener, error))
+		return FALSE;
+	instances_autostart(daemon);
+	return TRUE;
 }
 
 static void stop(struct daemon *daemon)
 {
 	listener_free(daemon->listener);
 	operations_free(daemon->operations);
+	if (daemon->instances)
+		instances_wait(daemon);
+	instances_free(daemon->instances);
+	pools_free(daemon->pools);
 	server_text_free(daemon->server_text);
 	log_to(NULL);
 	event_hub_free(daemon->events);

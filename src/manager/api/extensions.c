@@ -19,5 +19,39 @@ const char *const api_extensions[] = {
 	"kernel_features",		     /* core/environment.c */
 	"lxc_features",			     /* core/environment.c */
 	"firewall_driver",		     /* core/environment.c */
+	"instances",			     /* api/instances.c */
+	"container_full",		     /* api/instances.c: recursion=2 */
+	"instance_get_full",		     /* api/instances.c */
+	"api_filtering",		     /* api/instances.c, api/images.c */
+	"instance_all_projects",	     /* api/instances.c */
+	"instance_bulk_state_change",	     /* api/instances.c */
+	"container_edit_metadata",	     /* api/metadata.c */
+	"container_image_properties",	     /* api/instances_post.c */
+	"entity_description",		     /* core/instance_update.c */
+	"container_last_used_at",	     /* core/instance_start.c */
+	"container_cpu_time",		     /* core/instance_show.c */
+	"container_host_shutdown_timeout",   /* core/instances.c */
+	"container_stop_priority",	     /* core/instances.c */
+	"container_protection_delete",	     /* core/instance_rename.c */
+	"container_protection_shift",	     /* core/instance_start.c */
+	"id_map",			     /* core/instance_config.c */
+	"id_map_base",			     /* core/instance_config.c */
+	"id_map_current",		     /* core/instance_start.c */
+	"container_mount_propagation",	     /* drivers/device/disk.c */
+	"container_raw_mount",		     /* drivers/device/disk.c */
+	"container_disk_shift",		     /* drivers/device/disk.c */
+	"unix_device_rename",		     /* drivers/device/unix.c */
+	"container_nic_routes",		     /* drivers/device/nic_p2p.c */
+	"container_syscall_filtering",	     /* drivers/instance/seccomp.c */
+	"kernel_limits",		     /* drivers/instance/lxc_config.c */
+	"linux_sysctl",			     /* drivers/instance/lxc_config.c */
+	"network_counters_errors_dropped",   /* drivers/instance/lxc_netns.c */
+	"storage",			     /* api/pools.c */
+	"projects",			     /* api/projects.c */
+	"projects_limits",		     /* core/project_limits.c */
+	"projects_restrictions",	     /* core/project_limits.c */
+	"project_usage",		     /* api/projects.c */
+	"warnings",			     /* api/warnings.c */
+	"server_supported_storage_drivers",  /* core/pool.c */
 	NULL,
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/reply.h"
+#include "core/instance.h"
 #include "core/stop.h"
 #include "daemon.h"
 #include "db/db.h"
@@ -73,7 +74,43 @@ static struct reply *sql_post(struct request *request, GError **error)
 	return results ? reply_sync(results) : NULL;
 }
 
+/* --- the hooks of instances ---------------------------------------------------------- */
+
+static struct instance *hooked(struct request *request, GError **error)
+{
+	return instance_load(request->daemon, request->project, request->arg[0], error);
+}
+
+static struct reply *on_start(struct request *request, GError **error)
+{
+	g_autoptr(instance_t) inst = hooked(request, error);
+
+	return inst && instance_on_start(inst, error) ? reply_sync(NULL) : NULL;
+}
+
+static struct reply *on_stop_namespaces(struct request *request, GError **error)
+{
+	g_autoptr(instance_t) inst = hooked(request, error);
+	const char *netns = request_query(request, "netns");
+
+	return inst && instance_on_stop_namespaces(inst, netns ? netns : "", error) ?
+		       reply_sync(NULL) :
+		       NULL;
+}
+
+static struct reply *on_stop(struct request *request, GError **error)
+{
+	g_autoptr(instance_t) inst = hooked(request, error);
+	const char *target = request_query(request, "target");
+
+	return inst && instance_on_stop(inst, target ? target : "stop", error) ? reply_sync(NULL) :
+										 NULL;
+}
+
 const struct route routes_internal[] = {
+	{ "internal/containers/{}/onstart", ROUTE_ALWAYS, .get = on_start },
+	{ "internal/containers/{}/onstop", ROUTE_ALWAYS, .get = on_stop },
+	{ "internal/containers/{}/onstopns", ROUTE_ALWAYS, .get = on_stop_namespaces },
 	{ "internal/ready", ROUTE_ALWAYS | ROUTE_QUICK, .get = ready_get },
 	{ "internal/shutdown", ROUTE_ALWAYS, .put = shutdown_put },
 	{ "internal/sql", ROUTE_ALWAYS, .get = sql_get, .post = sql_post },

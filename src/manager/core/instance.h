@@ -19,21 +19,21 @@
 struct instance {
 	struct daemon *daemon;
 	const struct instance_driver *driver;
-	gint64 id;		 /* of the row in instances or instances_snapshots */
-	char *project, *name;	 /* of the instance, also where this is one of its snapshots */
-	char *snapshot;		 /* NULL: the instance itself */
+	gint64 id;	      /* of the row in instances or instances_snapshots */
+	char *project, *name; /* of the instance, also where this is one of its snapshots */
+	char *snapshot;	      /* NULL: the instance itself */
 	char *description;
-	char *architecture;	 /* "x86_64" */
+	char *architecture; /* "x86_64" */
 	gboolean ephemeral, stateful;
 	char *created_at, *last_used_at, *expires_at; /* RFC 3339; expires_at of snapshots */
-	json_t *config, *devices; /* its own: a map, and an object of maps */
-	json_t *profiles;	  /* array of names; empty for snapshots */
-	json_t *expanded_config, *expanded_devices; /* with the profiles' */
-	char *pool;		  /* where its volume is; NULL: no root disk */
-	char *id_on_host;	  /* NAME, or PROJECT_NAME outside "default" */
-	char *dir, *log_dir;	  /* see struct instance_place */
-	char *path, *rootfs;	  /* where its volume is seen, and its root file system in it */
-	gboolean legacy_url;	  /* was asked for as "containers": URLs in answers say so */
+	json_t *config, *devices;		      /* its own: a map, and an object of maps */
+	json_t *profiles;			      /* array of names; empty for snapshots */
+	json_t *expanded_config, *expanded_devices;   /* with the profiles' */
+	char *pool;				      /* where its volume is; NULL: no root disk */
+	char *id_on_host;			      /* NAME, or PROJECT_NAME outside "default" */
+	char *dir, *log_dir;			      /* see struct instance_place */
+	char *path, *rootfs; /* where its volume is seen, and its root file system in it */
+	gboolean legacy_url; /* was asked for as "containers": URLs in answers say so */
 };
 
 /* 404 "Instance not found". SNAPSHOT may be NULL. Free with instance_free. */
@@ -115,8 +115,8 @@ char *instance_etag(const struct instance *inst);
 
 /*
  * Writes config, devices, profiles, description, architecture, ephemeral, stateful and the
- * expiry; then backup.yaml in its volume (which never fails). Runs in the transaction that is
- * open, if one is; WORK (may be NULL) runs in the same.
+ * expiry; then backup.yaml in its volume (which never fails). Within the transaction that is
+ * open, if one is.
  */
 gboolean instance_save(struct instance *inst, GError **error);
 
@@ -124,6 +124,8 @@ gboolean instance_save(struct instance *inst, GError **error);
 gboolean instance_set(struct instance *inst, const char *key, const char *value, GError **error);
 /* The same of several, KEY, VALUE, ..., NULL, in one transaction. */
 gboolean instance_set_many(struct instance *inst, GError **error, ...) G_GNUC_NULL_TERMINATED;
+/* And of those in the map VALUES. */
+gboolean instance_set_map(struct instance *inst, const json_t *values, GError **error);
 
 /* Computes expanded_config and expanded_devices anew from config, devices and profiles. */
 gboolean instance_expand(struct instance *inst, GError **error);
@@ -151,10 +153,10 @@ struct instance_new {
 	const char *action;	/* of the lifecycle event; NULL: "instance-created" */
 	const struct requestor *who;
 	GCancellable *cancel;
-	db_work also;		/* more rows in the same transaction; may be NULL. instance_new.row
-				   has the new id by then */
+	db_work also; /* more rows in the same transaction; may be NULL. instance_new.row
+			 has the new id by then */
 	void *also_data;
-	gint64 row;		/* set before ALSO is called */
+	gint64 row; /* set before ALSO is called */
 };
 
 /*
@@ -168,8 +170,8 @@ typedef gboolean (*instance_content)(const struct instance *inst, const struct v
  * Checks everything (name, config, devices, profiles, project's limits: 400, 403, 404, 409), makes
  * volume and rows at once, holding the lock "create". Returns a picture of it.
  */
-struct instance *instance_create(struct instance_new *new, instance_content content, void *data,
-				 GError **error);
+struct instance *instance_create(struct daemon *daemon, struct instance_new *new,
+				 instance_content content, void *data, GError **error);
 
 /* The checks of instance_create() alone, for answers before an operation begins. */
 gboolean instance_check_new(struct daemon *daemon, const struct instance_new *new, GError **error);
@@ -185,7 +187,8 @@ gboolean instance_content_image(const struct instance *inst, const struct volume
 gboolean instance_content_none(const struct instance *inst, const struct volume_ref *ref,
 			       const struct volume_new *what, void *data, GError **error);
 
-/* What of CONFIG a copy keeps: no volatile keys but the image's and, with LOCAL, the ids on disk. */
+/* What of CONFIG a copy keeps: no volatile keys but the image's and, with LOCAL, the ids on disk.
+ */
 json_t *instance_config_for_copy(const json_t *config, gboolean local);
 
 /* --- life ----------------------------------------------------------------------------- */
@@ -216,9 +219,14 @@ gboolean instance_delete(struct instance *inst, const struct requestor *who, GEr
 gboolean instance_update(struct instance *inst, const json_t *wanted, gboolean user,
 			 const struct requestor *who, GError **error);
 
-/* After a change of PROFILE: what its users run with. A failure of one does not keep the others. */
-gboolean instance_profile_changed(struct daemon *daemon, const char *project, const char *profile,
+/*
+ * A profile that changes changes what its users run with: first the pictures of them are taken,
+ * then its rows are written, then the users follow. A failure of one does not keep the others.
+ * PROJECT is the one that has the profile.
+ */
+GPtrArray *instance_profile_users(struct daemon *daemon, const char *project, const char *profile,
 				  GError **error);
+gboolean instance_profile_changed(GPtrArray *users, GError **error);
 
 /* Everything that a start needs; see instance_start.c. Free with instance_spec_free. */
 struct instance_spec *instance_spec_new(struct instance *inst, GError **error);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "core/instances.h"
 #include "core/operation.h"
 #include "core/server_config.h"
 
@@ -15,9 +16,11 @@ static int patience_seconds(struct daemon *daemon)
 	return minutes && *minutes ? atoi(minutes) * 60 : 5 * 60;
 }
 
-void daemon_stop_work(struct daemon *daemon, gboolean patient, G_GNUC_UNUSED gboolean instances)
+void daemon_stop_work(struct daemon *daemon, gboolean patient, gboolean instances)
 {
 	if (!g_atomic_int_compare_and_exchange(&daemon->stopping, 0, 1))
 		return;
 	operations_finish(daemon->operations, patient ? patience_seconds(daemon) : 0);
+	if (instances)
+		instances_shutdown(daemon);
 }
