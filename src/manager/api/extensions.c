@@ -47,6 +47,12 @@ const char *const api_extensions[] = {
 	"linux_sysctl",			     /* drivers/instance/lxc_config.c */
 	"network_counters_errors_dropped",   /* drivers/instance/lxc_netns.c */
 	"storage",			     /* api/pools.c */
+	"resources",			     /* api/pools.c: GET .../resources */
+	"storage_btrfs_mount_options",	     /* drivers/storage/btrfs_pool.c */
+	"storage_volatile_initial_source",   /* drivers/storage/btrfs_pool.c */
+	"storage_volume_api_filtering",	     /* api/pools.c */
+	"storage_volume_state",		     /* api/pools.c */
+	"storage_volumes_all_projects",	     /* api/pools.c */
 	"projects",			     /* api/projects.c */
 	"projects_limits",		     /* core/project_limits.c */
 	"projects_restrictions",	     /* core/project_limits.c */
