@@ -575,6 +575,29 @@ static size_t entry_at(const char *data, size_t len, size_t offset)
 	return at;
 }
 
+/*
+ * Does an entry of the kept listing begin there? Any offset comes from lseek(2), and in
+ * between a name would be taken for an entry. `room` is for PIECE_MAX bytes.
+ */
+static bool is_kept_entry(const struct fs *fs, uint64_t handle, uint64_t offset, char *room)
+{
+	uint64_t at = 0;
+
+	while (at < offset) {
+		size_t len, n;
+
+		if (!answers_get(fs->answers, handle, at, room, PIECE_MAX, &len))
+			return false;
+		if (len == 0)
+			return true; /* the end */
+		n = whole_entries(room, offset - at < len ? (size_t)(offset - at) : len);
+		if (n == 0)
+			return false;
+		at += n;
+	}
+	return true;
+}
+
 static int list_piece(const struct call *call, fuse_ino_t node, uint64_t handle, size_t offset,
 		      char *piece, size_t size, size_t *ret_len)
 {
@@ -602,7 +625,7 @@ static void fs_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t offse
 
 	if (size > sizeof(piece))
 		size = sizeof(piece);
-	if (offset > 0 &&
+	if (offset > 0 && is_kept_entry(link->fs, fi->fh, (uint64_t)offset, piece) &&
 	    answers_get(link->fs->answers, fi->fh, (uint64_t)offset, piece, size, &len)) {
 		len = whole_entries(piece, len);
 	} else {

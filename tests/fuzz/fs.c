@@ -94,13 +94,14 @@ static const char *const paths[] = {
 
 struct handle {
 	uint64_t node, fh, next; /* where an earlier answer said that a listing goes on */
+	bool text;		 /* it was read as a file, which the kernel does to no directory */
 };
 
 /* The request under way, and what is checked of its answer. */
 struct asked {
 	uint64_t unique;
 	uint32_t opcode, size;
-	bool at_entry; /* a listing from an offset that a listing told */
+	bool listing; /* from whatever offset, it is whole entries */
 	unsigned answers;
 	int error;
 	struct handle *handle;
@@ -187,7 +188,7 @@ static void check_body(const char *body, size_t len)
 		break;
 	case FUSE_READDIR:
 		FUZZ_REQUIRE(len <= a->size);
-		if (a->at_entry)
+		if (a->listing)
 			check_listing(body, len);
 		break;
 	case FUSE_WRITE:
@@ -430,7 +431,8 @@ static size_t make_read(struct input *input, uint32_t opcode, void *body)
 	if (opcode == FUSE_READDIR && where >= 32 && where < 128)
 		r.offset = h->next;
 	all.asked.size = r.size;
-	all.asked.at_entry = r.offset == 0 || (opcode == FUSE_READDIR && r.offset == h->next);
+	h->text |= opcode == FUSE_READ;
+	all.asked.listing = r.offset == 0 || !h->text;
 	all.asked.handle = h;
 	memcpy(body, &r, sizeof r);
 	return sizeof r;

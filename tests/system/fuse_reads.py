@@ -4,6 +4,7 @@
 usage: fuse_reads.py MOUNTPOINT    (speaks TAP without a plan; see fuse_reads.sh)
 """
 
+import ctypes
 import errno
 import os
 import pathlib
@@ -108,6 +109,28 @@ def check_pieces():
         for size in (1, 3, 100, 511, 1024, 4096, 32768):
             got = pieces(path, size)
             assert shape(got) == shape(whole(path)), (name, size)
+
+
+def check_seeking_in_directories():
+    """From any offset on there are whole names, those of the directory and no others."""
+    getdents = ctypes.CDLL(None, use_errno=True).getdents64
+    for path in (MOUNT + "/proc", SYS_CPU):
+        names = {os.fsencode(name) for name in os.listdir(path)} | {b".", b".."}
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        buf = ctypes.create_string_buffer(32768)
+        for offset in (*range(600), 1000, 1 << 20, 7, (1 << 62) + 1):
+            os.lseek(fd, 0, os.SEEK_SET)  # so that the listing is a kept one
+            assert getdents(fd, buf, 64) > 0
+            os.lseek(fd, offset, os.SEEK_SET)
+            size = getdents(fd, buf, len(buf))
+            assert size >= 0, (path, offset, os.strerror(ctypes.get_errno()))
+            at = 0
+            while at < size:
+                length = int.from_bytes(buf.raw[at + 16:at + 18], "little")
+                name = buf.raw[at + 19:at + length].split(b"\0")[0]
+                assert name in names, (path, offset, name)
+                at += length
+        os.close(fd)
 
 
 def check_one_moment():
@@ -272,6 +295,7 @@ def main():
         ("readv", check_readv),
         ("threads at once", check_threads),
         ("d_type and inodes", check_types),
+        ("any offset in a directory", check_seeking_in_directories),
         ("types, sizes, statfs", check_modes),
         ("nothing can be changed", check_changes),
         ("900 half-read files", check_many_open),
