@@ -10,7 +10,6 @@ struct download {
 	SoupServerMessage *message; /* the main thread's; a reference */
 	GInputStream *stream;
 	gint64 left; /* -1: until the end */
-	gulong wrote, finished;
 
 	GMutex lock;
 	GCond changed;
@@ -137,8 +136,7 @@ static void on_finished(SoupServerMessage *message, struct download *download)
 	download->gone = TRUE;
 	g_cond_signal(&download->changed);
 	g_mutex_unlock(&download->lock);
-	g_signal_handler_disconnect(message, download->wrote);
-	g_signal_handler_disconnect(message, download->finished);
+	g_signal_handlers_disconnect_by_data(message, download);
 	download_unref(download);
 }
 
@@ -153,9 +151,8 @@ void download_start(SoupServerMessage *message, GInputStream *stream, gint64 len
 	download->stream = stream;
 	download->left = len;
 	soup_message_body_set_accumulate(soup_server_message_get_response_body(message), FALSE);
-	download->wrote = g_signal_connect(message, "wrote-body-data", G_CALLBACK(on_wrote),
-					   download);
-	download->finished = g_signal_connect(message, "finished", G_CALLBACK(on_finished),
-					      download);
+	g_signal_connect(message, "wrote-body-data", G_CALLBACK(on_wrote), download);
+	g_signal_connect(message, "finished", G_CALLBACK(on_finished), download);
+	g_signal_connect(message, "disconnected", G_CALLBACK(on_finished), download);
 	g_thread_unref(g_thread_new("download", run, download_ref(download)));
 }

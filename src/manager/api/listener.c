@@ -26,7 +26,7 @@ struct listener {
 	struct router *router;
 	GThreadPool *pool;
 	gboolean owns_path; /* of daemon->socket */
-	gint busy;	    /* atomic: threads beside the pool's */
+	guint calls;	    /* that exist; the main thread's */
 };
 
 static void send_reply(struct call *call, struct reply *reply);
@@ -64,6 +64,7 @@ void call_unref(struct call *call)
 	g_free(call->path);
 	g_free(call->query);
 	g_object_unref(call->message);
+	call->listener->calls--;
 	g_free(call);
 }
 
@@ -97,9 +98,12 @@ static const struct requestor *peer_of(SoupServerMessage *message)
 	return &peer->who;
 }
 
-static void on_finished(SoupServerMessage *message, struct call *call)
+/* libsoup says "finished" or "disconnected", and nothing of a message whose connection was taken.
+ */
+static void end_call(SoupServerMessage *message, struct call *call)
 {
 	g_object_set_data(G_OBJECT(message), "call", NULL);
+	g_signal_handlers_disconnect_by_data(message, call);
 	call->gone = TRUE;
 	if (call->upload)
 		upload_end(call->upload, TRUE);
@@ -116,6 +120,7 @@ struct call *call_new(struct listener *listener, void *message)
 
 	g_atomic_ref_count_init(&call->references);
 	call->listener = listener;
+	listener->calls++;
 	call->message = g_object_ref(message);
 	call->path = g_strdup(g_uri_get_path(uri));
 	call->query = g_strdup(g_uri_get_query(uri));
@@ -126,7 +131,8 @@ struct call *call_new(struct listener *listener, void *message)
 	request->call = call;
 	call_read_query(call);
 	g_object_set_data(G_OBJECT(message), "call", call);
-	g_signal_connect(message, "finished", G_CALLBACK(on_finished), call);
+	g_signal_connect(message, "finished", G_CALLBACK(end_call), call);
+	g_signal_connect(message, "disconnected", G_CALLBACK(end_call), call);
 	return call;
 }
 
@@ -208,10 +214,8 @@ static void run_in_pool(void *data, G_GNUC_UNUSED void *listener)
 static void *run_in_thread(void *data)
 {
 	struct call *call = data;
-	struct listener *listener = call->listener;
 
 	post_reply(call, run_handler(call));
-	g_atomic_int_add(&listener->busy, -1);
 	return NULL;
 }
 
@@ -278,7 +282,6 @@ static void start_stream(struct call *call)
 {
 	call->upload = upload_new(on_room, call);
 	call->request.input = upload_stream(call->upload);
-	g_atomic_int_inc(&call->listener->busy);
 	g_thread_unref(g_thread_new("upload", run_in_thread, call_ref(call)));
 }
 
@@ -410,6 +413,7 @@ static void on_informational(SoupServerMessage *message, struct reply *reply)
 {
 	g_autoptr(GSocket) socket = NULL;
 	struct taken *taken;
+	struct call *call;
 
 	if (soup_server_message_get_status(message) != SOUP_STATUS_SWITCHING_PROTOCOLS)
 		return;
@@ -419,6 +423,9 @@ static void on_informational(SoupServerMessage *message, struct reply *reply)
 	taken = g_new0(struct taken, 1);
 	taken->reply = reply;
 	taken->stream = soup_server_message_steal_connection(message);
+	call = g_object_get_data(G_OBJECT(message), "call");
+	if (call) /* else it was told that it is disconnected */
+		end_call(message, call);
 	if (reply->ws)
 		websocket_attach(reply->ws, taken->stream, socket);
 	if (reply->ws && !reply->opened) {
@@ -495,14 +502,14 @@ static void send_reply(struct call *call, struct reply *reply)
 /* --- the server --------------------------------------------------------------------------------
  */
 
-struct listener *listener_new(struct daemon *daemon)
+struct listener *listener_new(struct daemon *daemon, const struct route *const *tables)
 {
 	struct listener *listener = g_new0(struct listener, 1);
 
 	listener->daemon = daemon;
-	listener->router = router_new(NULL);
+	listener->router = router_new(tables);
 	listener->pool = g_thread_pool_new(run_in_pool, listener, THREADS, FALSE, NULL);
-	listener->server = soup_server_new(NULL, NULL);
+	listener->server = soup_server_new("raw-paths", TRUE, NULL); /* the router decodes */
 	soup_server_add_early_handler(listener->server, NULL, on_headers, listener, NULL);
 	soup_server_add_handler(listener->server, NULL, on_request, listener, NULL);
 	return listener;
@@ -548,10 +555,10 @@ void listener_free(struct listener *listener)
 	if (!listener)
 		return;
 	listener_close(listener);
+	soup_server_disconnect(listener->server); /* bodies that still come end here */
+	while (listener->calls > 0)
+		g_main_context_iteration(NULL, TRUE);
 	g_thread_pool_free(listener->pool, FALSE, TRUE);
-	while (g_atomic_int_get(&listener->busy) > 0 || g_main_context_pending(NULL))
-		g_main_context_iteration(NULL, FALSE);
-	soup_server_disconnect(listener->server);
 	g_object_unref(listener->server);
 	router_free(listener->router);
 	g_free(listener);

@@ -6,8 +6,10 @@
 
 struct daemon;
 struct listener;
+struct route;
 
-struct listener *listener_new(struct daemon *daemon);
+/* TABLES as router_new() has them: NULL for the API. */
+struct listener *listener_new(struct daemon *daemon, const struct route *const *tables);
 
 /* Listens on the sockets that the service manager hands over, else on daemon->socket. */
 gboolean listener_open(struct listener *listener, GError **error);
