@@ -18,6 +18,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "activateifneeded", "Check if LXD should be started", cli_activateifneeded },
+	{ "init", "Configure the LXD daemon", cli_init },
 	{ "liblxc", NULL, liblxc },
 	{ "shutdown", "Tell LXD to shutdown all containers and exit", cli_shutdown },
 	{ "sql", "Execute a SQL query against the LXD database", cli_sql },

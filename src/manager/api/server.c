@@ -212,16 +212,28 @@ static struct reply *root_get(G_GNUC_UNUSED struct request *request, G_GNUC_UNUS
 
 /* --- PUT, PATCH ----------------------------------------------------------------------- */
 
-static gboolean check_etag(const struct request *request, GError **error)
+struct change {
+	const struct request *request;
+	gboolean patch;
+};
+
+/* Nothing comes between the look at the ETag and the change. */
+static gboolean change_config(struct db *db, void *data, GError **error)
 {
-	g_autoptr(json_t) config = server_config_show(request->daemon->db, error);
+	const struct change *change = data;
+	const struct request *request = change->request;
+	g_autoptr(json_t) config = server_config_show(db, error);
 	g_autofree char *etag = config ? etag_of(config, NULL) : NULL;
 
-	return config && request_if_match(request, etag, error);
+	return config && request_if_match(request, etag, error) &&
+	       server_config_update(request->daemon, json_object_get(request->body, "config"),
+				    change->patch, &request->who, NULL, error);
 }
 
 static struct reply *change(struct request *request, gboolean patch, GError **error)
 {
+	struct change work = { request, patch };
+
 	if (!request->body) {
 		fail(error, 400, "EOF");
 		return NULL;
@@ -230,9 +242,7 @@ static struct reply *change(struct request *request, gboolean patch, GError **er
 		fail(error, 400, "json: cannot unmarshal into Go value of type api.ServerPut");
 		return NULL;
 	}
-	if (!check_etag(request, error) ||
-	    !server_config_update(request->daemon, json_object_get(request->body, "config"), patch,
-				  &request->who, NULL, error))
+	if (!db_transaction(request->daemon->db, change_config, &work, error))
 		return NULL;
 	return reply_sync(NULL);
 }
