@@ -4,6 +4,7 @@
 
 #include "api/request.h"
 #include "core/profile.h"
+#include "core/project.h"
 
 /* The body's object; 400 for anything else. */
 static const json_t *body_of(const struct request *request, GError **error)
@@ -21,16 +22,21 @@ static char *etag_for(const json_t *shown)
 		       json_object_get(shown, "devices"), NULL);
 }
 
-static json_t *urls_of(const json_t *profiles)
+/* OWNER: the project that has them, which need not be the one that was asked for. */
+static json_t *urls_of(const json_t *profiles, const char *owner)
 {
+	gboolean plain = !strcmp(owner, PROJECT_DEFAULT);
 	json_t *urls = json_array();
 	const json_t *profile;
 	size_t i;
 
-	json_array_foreach(profiles, i, profile) {
-		g_autofree char *segment =
-			g_uri_escape_string(json_text(profile, "name"), NULL, FALSE);
-		g_autofree char *url = g_strdup_printf("/1.0/profiles/%s", segment);
+	json_array_foreach(profiles, i, profile)
+	{
+		g_autofree char *segment = g_uri_escape_string(json_text(profile, "name"), NULL,
+							       FALSE);
+		g_autofree char *url =
+			g_strdup_printf("/1.0/profiles/%s%s%s", segment,
+					plain ? "" : "?project=", plain ? "" : owner);
 
 		json_array_append_new(urls, json_string(url));
 	}
@@ -41,9 +47,12 @@ static struct reply *profiles_get(struct request *request, GError **error)
 {
 	g_autoptr(json_t) all = profile_list(request->daemon->db, request->project, error);
 
-	if (!all)
+	g_autofree char *owner =
+		all ? project_of_profiles(request->daemon->db, request->project, error) : NULL;
+
+	if (!owner)
 		return NULL;
-	return reply_sync(request->recursion ? g_steal_pointer(&all) : urls_of(all));
+	return reply_sync(request->recursion ? g_steal_pointer(&all) : urls_of(all, owner));
 }
 
 static struct reply *profiles_post(struct request *request, GError **error)
@@ -51,8 +60,7 @@ static struct reply *profiles_post(struct request *request, GError **error)
 	const json_t *body = body_of(request, error);
 	g_autofree char *segment = NULL;
 
-	if (!body ||
-	    !profile_create(request->daemon, request->project, body, &request->who, error))
+	if (!body || !profile_create(request->daemon, request->project, body, &request->who, error))
 		return NULL;
 	segment = g_uri_escape_string(json_text(body, "name"), NULL, FALSE);
 	return reply_created("/1.0/profiles/%s", segment);
@@ -71,15 +79,15 @@ static struct reply *profile_get(struct request *request, GError **error)
 	return reply_sync_etag(shown, etag_for(shown));
 }
 
-/* What the profile is now, when the client has seen just that. */
-static json_t *current(struct request *request, GError **error)
+/* What the profile is now, when the client has seen just that; FAILED begins the error. */
+static json_t *current(struct request *request, const char *failed, GError **error)
 {
-	g_autoptr(json_t) shown =
-		profile_show(request->daemon->db, request->project, request->arg[0], error);
+	g_autoptr(json_t)
+		shown = profile_show(request->daemon->db, request->project, request->arg[0], error);
 	g_autofree char *etag = NULL;
 
 	if (!shown) {
-		g_prefix_error(error, "Failed to retrieve profile \"%s\": ", request->arg[0]);
+		g_prefix_error(error, "%s\"%s\": ", failed, request->arg[0]);
 		return NULL;
 	}
 	etag = etag_for(shown);
@@ -99,7 +107,8 @@ static struct reply *write_to(struct request *request, const json_t *wanted, GEr
 static struct reply *profile_put(struct request *request, GError **error)
 {
 	const json_t *body = body_of(request, error);
-	g_autoptr(json_t) shown = body ? current(request, error) : NULL;
+	g_autoptr(json_t) shown = body ? current(request, "Failed to retrieve profile ", error)
+				       : NULL;
 
 	return shown ? write_to(request, body, error) : NULL;
 }
@@ -118,7 +127,8 @@ static void merge(json_t *shown, const json_t *body, const char *part)
 static struct reply *profile_patch(struct request *request, GError **error)
 {
 	const json_t *body = body_of(request, error);
-	g_autoptr(json_t) shown = body ? current(request, error) : NULL;
+	g_autoptr(json_t) shown = body ? current(request, "Failed to retrieve profile=", error)
+				       : NULL;
 
 	if (!shown)
 		return NULL;
@@ -150,8 +160,8 @@ static struct reply *remove_it(struct request *request, GError **error)
 }
 
 const struct route routes_profiles[] = {
-	{"1.0/profiles", 0, .get = profiles_get, .post = profiles_post},
-	{"1.0/profiles/{}", 0, .get = profile_get, .put = profile_put, .patch = profile_patch,
-	 .post = profile_post, .delete = remove_it},
-	{0},
+	{ "1.0/profiles", 0, .get = profiles_get, .post = profiles_post },
+	{ "1.0/profiles/{}", 0, .get = profile_get, .put = profile_put, .patch = profile_patch,
+	  .post = profile_post, .delete = remove_it },
+	{ 0 },
 };

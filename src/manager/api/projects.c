@@ -32,7 +32,8 @@ static json_t *urls_of(const json_t *projects)
 	const json_t *project;
 	size_t i;
 
-	json_array_foreach(projects, i, project) {
+	json_array_foreach(projects, i, project)
+	{
 		g_autofree char *url = url_of(json_text(project, "name"));
 
 		json_array_append_new(urls, json_string(url));
@@ -172,9 +173,9 @@ static struct reply *state_get(struct request *request, GError **error)
 }
 
 const struct route routes_projects[] = {
-	{"1.0/projects", 0, .get = projects_get, .post = projects_post},
-	{"1.0/projects/{}", 0, .get = project_get, .put = project_put, .patch = project_patch,
-	 .post = project_post, .delete = remove_it},
-	{"1.0/projects/{}/state", 0, .get = state_get},
-	{0},
+	{ "1.0/projects", 0, .get = projects_get, .post = projects_post },
+	{ "1.0/projects/{}", 0, .get = project_get, .put = project_put, .patch = project_patch,
+	  .post = project_post, .delete = remove_it },
+	{ "1.0/projects/{}/state", 0, .get = state_get },
+	{ 0 },
 };

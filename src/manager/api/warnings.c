@@ -14,9 +14,10 @@ static struct reply *warnings_get(struct request *request, GError **error)
 	if (!all || request->recursion)
 		return all ? reply_sync(g_steal_pointer(&all)) : NULL;
 	urls = json_array();
-	json_array_foreach(all, i, warning) {
-		g_autofree char *url =
-			g_strdup_printf("/1.0/warnings/%s", json_text(warning, "uuid"));
+	json_array_foreach(all, i, warning)
+	{
+		g_autofree char *url = g_strdup_printf("/1.0/warnings/%s",
+						       json_text(warning, "uuid"));
 
 		json_array_append_new(urls, json_string(url));
 	}
@@ -51,8 +52,8 @@ static struct reply *remove_it(struct request *request, GError **error)
 }
 
 const struct route routes_warnings[] = {
-	{"1.0/warnings", 0, .get = warnings_get},
-	{"1.0/warnings/{}", 0, .get = warning_get, .put = warning_put, .patch = warning_put,
-	 .delete = remove_it},
-	{0},
+	{ "1.0/warnings", 0, .get = warnings_get },
+	{ "1.0/warnings/{}", 0, .get = warning_get, .put = warning_put, .patch = warning_put,
+	  .delete = remove_it },
+	{ 0 },
 };

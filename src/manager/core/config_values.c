@@ -26,8 +26,9 @@ gboolean value_uint32(const char *value, GError **error)
 	gboolean digits = *value && !value[strspn(value, "0123456789")];
 
 	return units_uint32(value, NULL) ||
-	       fail(error, 400, "Invalid value for uint32 \"%s\": strconv.ParseUint: parsing \"%s\": %s",
-		    value, value, digits ? "value out of range" : "invalid syntax");
+	       fail(error, 400,
+		    "Invalid value for uint32 \"%s\": strconv.ParseUint: parsing \"%s\": %s", value,
+		    value, digits ? "value out of range" : "invalid syntax");
 }
 
 gboolean value_size(const char *value, GError **error)
@@ -42,6 +43,15 @@ gboolean value_uuid(const char *value, GError **error)
 	return g_uuid_string_is_valid(value) || fail(error, 400, "Invalid UUID");
 }
 
+static const char *scalar_tag(const json_t *value)
+{
+	if (json_is_string(value))
+		return "str";
+	if (json_is_boolean(value))
+		return "bool";
+	return json_is_integer(value) ? "int" : "float";
+}
+
 /* Any YAML map, or nothing. */
 gboolean value_yaml(const char *value, GError **error)
 {
@@ -52,12 +62,13 @@ gboolean value_yaml(const char *value, GError **error)
 	if (json_is_object(parsed) || json_is_null(parsed))
 		return TRUE;
 	if (json_is_array(parsed))
-		return fail(error, 400, "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq"
-					" into struct {}");
-	return fail(error, 400,
-		    "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!%s `%.20s` into struct {}",
-		    json_is_string(parsed) ? "str" : json_is_integer(parsed) ? "int" : "float",
-		    value);
+		return fail(error, 400,
+			    "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq"
+			    " into struct {}");
+	return fail(
+		error, 400,
+		"yaml: unmarshal errors:\n  line 1: cannot unmarshal !!%s `%.20s` into struct {}",
+		scalar_tag(parsed), json_is_string(parsed) ? json_string_value(parsed) : value);
 }
 
 gboolean value_cloud_config(const char *value, GError **error)
@@ -75,12 +86,12 @@ static gboolean one_of(const char *value, const char *const *words, GError **err
 	return fail(error, 400, "Invalid value \"%s\" (not one of [%s])", value, all);
 }
 
-#define ONE_OF(value, error, ...) one_of(value, (const char *const[]){__VA_ARGS__, NULL}, error)
+#define ONE_OF(value, error, ...) one_of(value, (const char *const[]){ __VA_ARGS__, NULL }, error)
 
 gboolean value_compression(const char *value, GError **error)
 {
-	static const char *const names[] = {"none", "bzip2", "gzip", "lz4",
-					    "lzma", "xz",    "zstd", "squashfs", NULL};
+	static const char *const names[] = { "none", "bzip2", "gzip",	  "lz4", "lzma",
+					     "xz",   "zstd",  "squashfs", NULL };
 	g_auto(GStrv) words = g_strsplit(value, " ", 2);
 
 	if (!words[0] || !g_strv_contains(names, words[0]))
@@ -198,7 +209,7 @@ gboolean value_raw_lxc(const char *value, GError **error)
 		char *equals = strchr(*line, '=');
 		g_autofree char *key = NULL;
 
-		if (!**line || **line == '#')
+		if (!**line || (*line)[strspn(*line, " \t")] == '#')
 			continue;
 		if (!equals)
 			return fail(error, 400, "Invalid raw.lxc line: %s", *line);

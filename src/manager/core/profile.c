@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "core/config_keys.h"
+#include "core/device.h"
+#include "core/instance.h"
 #include "core/project.h"
 #include "db/profile.h"
 #include "util/error.h"
@@ -23,7 +25,8 @@ static json_t *used_by(struct db *db, gint64 id, GError **error)
 	if (!users)
 		return NULL;
 	urls = json_array();
-	json_array_foreach(users, i, user) {
+	json_array_foreach(users, i, user)
+	{
 		const char *project = json_text(user, "project");
 		gboolean plain = !strcmp(project, PROJECT_DEFAULT);
 		g_autofree char *query = g_uri_escape_string(project, NULL, FALSE);
@@ -60,9 +63,7 @@ json_t *profile_list(struct db *db, const char *project, GError **error)
 
 	if (!rows)
 		return NULL;
-	json_array_foreach(rows, i, row)
-		if (!show_row(db, row, error))
-			return NULL;
+	json_array_foreach(rows, i, row) if (!show_row(db, row, error)) return NULL;
 	return g_steal_pointer(&rows);
 }
 
@@ -104,7 +105,8 @@ gboolean profile_check_names(struct db *db, const char *project, const json_t *n
 	const json_t *name;
 	size_t i;
 
-	json_array_foreach(names, i, name) {
+	json_array_foreach(names, i, name)
+	{
 		const char *text = json_string_value(name);
 		g_autoptr(GError) problem = NULL;
 
@@ -121,7 +123,8 @@ gboolean profile_check_names(struct db *db, const char *project, const json_t *n
 	return TRUE;
 }
 
-/* --- what an instance runs with ----------------------------------------------------------------- */
+/* --- what an instance runs with -----------------------------------------------------------------
+ */
 
 static gboolean expand_one(struct db *db, const char *owner, const char *name, json_t *config,
 			   json_t *devices, GError **error)
@@ -146,7 +149,8 @@ gboolean profile_expand(struct db *db, const char *project, const json_t *names,
 
 	if (!owner)
 		return FALSE;
-	json_array_foreach(names, i, name) {
+	json_array_foreach(names, i, name)
+	{
 		const char *text = json_string_value(name);
 
 		if (!expand_one(db, owner, text ? text : "", all, all_devices, error))
@@ -162,39 +166,22 @@ gboolean profile_expand(struct db *db, const char *project, const json_t *names,
 	return TRUE;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------- */
+/* --- writing
+ * ---------------------------------------------------------------------------------------- */
 
-static gboolean check_device(const char *name, const json_t *device, GError **error)
-{
-	static const char *const types[] = {
-		"disk", "gpu", "infiniband", "nic", "none", "pci", "proxy", "tpm",
-		"unix-block", "unix-char", "unix-hotplug", "usb", NULL,
-	};
-	const char *type = json_text(device, "type");
-
-	if (!name_check_device(name, error))
-		return FALSE;
-	if (!*type)
-		return fail(error, 400, "Failed loading device \"%s\": Missing device type in config",
-			    name);
-	if (!g_strv_contains(types, type))
-		return fail(error, 400, "Failed loading device \"%s\": Unsupported device type",
-			    name);
-	return TRUE;
-}
-
+/* The words for an instance's devices begin otherwise. */
 static gboolean check_devices(const json_t *devices, GError **error)
 {
-	const char *name;
-	json_t *device;
+	static const char prefix[] = "Invalid devices: ";
+	g_autoptr(GError) problem = NULL;
+	const char *text;
 
-	json_object_foreach((json_t *)devices, name, device) {
-		if (check_device(name, device, error))
-			continue;
-		g_prefix_error(error, "Device validation failed for \"%s\": ", name);
-		return FALSE;
-	}
-	return TRUE;
+	if (devices_check(devices, &problem))
+		return TRUE;
+	text = problem->message;
+	if (g_str_has_prefix(text, prefix))
+		text += strlen(prefix);
+	return fail(error, error_status(problem), "%s", text);
 }
 
 gboolean profile_check(struct db *db, const char *project, const json_t *config,
@@ -230,7 +217,8 @@ static json_t *devices_of(const json_t *value, GError **error)
 		fail(error, 400, "devices must be a map of maps");
 		return NULL;
 	}
-	json_object_foreach((json_t *)value, name, device) {
+	json_object_foreach((json_t *)value, name, device)
+	{
 		json_t *map = json_map_check(device, "device", error);
 
 		if (!map)
@@ -244,8 +232,7 @@ static gboolean wanted_read(const json_t *body, struct wanted *ret, GError **err
 {
 	ret->description = json_text(body, "description");
 	ret->config = json_map_check(json_object_get(body, "config"), "config", error);
-	ret->devices =
-		ret->config ? devices_of(json_object_get(body, "devices"), error) : NULL;
+	ret->devices = ret->config ? devices_of(json_object_get(body, "devices"), error) : NULL;
 	return ret->devices != NULL;
 }
 
@@ -265,7 +252,7 @@ gboolean profile_create(struct daemon *daemon, const char *project, const json_t
 	g_autofree char *owner = project_of_profiles(daemon->db, project, error);
 	const char *name = json_text(body, "name");
 	g_autoptr(GError) problem = NULL;
-	AUTO_WANTED wanted = {0};
+	AUTO_WANTED wanted = { 0 };
 
 	if (!owner || !name_check_profile(name, error) || !wanted_read(body, &wanted, error) ||
 	    !profile_check(daemon->db, project, wanted.config, wanted.devices, error))
@@ -274,8 +261,9 @@ gboolean profile_create(struct daemon *daemon, const char *project, const json_t
 			   wanted.devices, &problem) < 0) {
 		gboolean twice = error_status(problem) == 409;
 
-		return fail(error, error_status(problem), "Error inserting \"%s\" into database: %s",
-			    name, twice ? "The profile already exists" : problem->message);
+		return fail(error, error_status(problem),
+			    "Error inserting \"%s\" into database: %s", name,
+			    twice ? "The profile already exists" : problem->message);
 	}
 	announce(daemon, owner, "profile-created", name, NULL, who);
 	return TRUE;
@@ -286,8 +274,8 @@ gboolean profile_update(struct daemon *daemon, const char *project, const char *
 {
 	g_autofree char *owner = project_of_profiles(daemon->db, project, error);
 	g_autoptr(json_t) row = owner ? find(daemon->db, owner, name, error) : NULL;
-	AUTO_WANTED wanted = {0};
-	gint64 id;
+	g_autoptr(GPtrArray) users = NULL;
+	AUTO_WANTED wanted = { 0 };
 
 	if (!row || !wanted_read(body, &wanted, error) ||
 	    !profile_check(daemon->db, project, wanted.config, wanted.devices, error))
@@ -296,12 +284,12 @@ gboolean profile_update(struct daemon *daemon, const char *project, const char *
 		g_prefix_error(error, "Failed checking if profile update allowed: ");
 		return FALSE;
 	}
-	id = json_integer_value(json_object_get(row, "id"));
-	if (!db_profile_set(daemon->db, id, wanted.description, wanted.config, wanted.devices,
-			    error))
+	users = instance_profile_users(daemon, owner, name, error);
+	if (!users || !db_profile_set(daemon->db, json_integer_value(json_object_get(row, "id")),
+				      wanted.description, wanted.config, wanted.devices, error))
 		return FALSE;
 	announce(daemon, owner, "profile-updated", name, NULL, who);
-	return TRUE;
+	return instance_profile_changed(users, error);
 }
 
 gboolean profile_rename(struct daemon *daemon, const char *project, const char *name,
@@ -353,7 +341,7 @@ gboolean profile_delete(struct daemon *daemon, const char *project, const char *
 			const struct requestor *who, GError **error)
 {
 	g_autofree char *owner = NULL;
-	struct deletion deletion = {.name = name};
+	struct deletion deletion = { .name = name };
 
 	if (!strcmp(name, "default"))
 		return fail(error, 403, "The \"default\" profile cannot be deleted");

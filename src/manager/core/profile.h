@@ -17,7 +17,10 @@ json_t *profile_show(struct db *db, const char *project, const char *name, GErro
 gboolean profile_create(struct daemon *daemon, const char *project, const json_t *body,
 			const struct requestor *who, GError **error);
 
-/* Replaces what a client can write; WANTED as for PUT, its maps checked already or not. */
+/*
+ * Replaces what a client can write by WANTED, in the rows and then in what its users run with: a
+ * failure of one of those keeps neither the profile nor the other users from changing.
+ */
 gboolean profile_update(struct daemon *daemon, const char *project, const char *name,
 			const json_t *wanted, const struct requestor *who, GError **error);
 

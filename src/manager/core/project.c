@@ -12,11 +12,12 @@
 #include "util/names.h"
 
 /* What a project has of its own unless it is told otherwise when it is made. */
-static const char *const features[] = {"features.images", "features.profiles",
-				       "features.storage.volumes", "features.networks"};
+static const char *const features[] = { "features.images", "features.profiles",
+					"features.storage.volumes", "features.networks" };
 #define FEATURES_AT_FIRST 3 /* the first ones are on in a new project */
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading -----------------------------------------------------------------------------------
+ */
 
 /* The row alone; 404. */
 static json_t *find(struct db *db, const char *name, GError **error)
@@ -63,10 +64,11 @@ static json_t *used_by(struct db *db, gint64 id, const char *name, const json_t 
 	if (!urls)
 		return NULL;
 	list = json_array();
-	json_array_foreach(urls, i, url) {
+	json_array_foreach(urls, i, url)
+	{
 		const char *text = json_string_value(url);
-		g_autofree char *full =
-			plain ? g_strdup(text) : g_strdup_printf("%s?project=%s", text, name);
+		g_autofree char *full = plain ? g_strdup(text)
+					      : g_strdup_printf("%s?project=%s", text, name);
 
 		if (g_str_has_prefix(text, "/1.0/profiles/") &&
 		    !json_map_true(config, "features.profiles"))
@@ -81,8 +83,7 @@ static gboolean show_row(struct db *db, json_t *row, GError **error)
 {
 	gint64 id = row_id(row);
 	json_t *config = db_config_get(db, "projects_config", "project", id, error);
-	json_t *users =
-		config ? used_by(db, id, json_text(row, "name"), config, error) : NULL;
+	json_t *users = config ? used_by(db, id, json_text(row, "name"), config, error) : NULL;
 
 	if (!users) {
 		json_decref(config);
@@ -102,9 +103,7 @@ json_t *project_list(struct db *db, GError **error)
 
 	if (!rows)
 		return NULL;
-	json_array_foreach(rows, i, row)
-		if (!show_row(db, row, error))
-			return NULL;
+	json_array_foreach(rows, i, row) if (!show_row(db, row, error)) return NULL;
 	return g_steal_pointer(&rows);
 }
 
@@ -117,7 +116,8 @@ json_t *project_show(struct db *db, const char *name, GError **error)
 	return g_steal_pointer(&row);
 }
 
-/* --- whose objects -------------------------------------------------------------------------------- */
+/* --- whose objects
+ * -------------------------------------------------------------------------------- */
 
 static char *owner(struct db *db, const char *name, const char *feature, GError **error)
 {
@@ -159,7 +159,8 @@ char *project_prefix(const char *project, const char *name)
 	return g_strdup_printf("%s_%s", project, name);
 }
 
-/* --- writing ------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------
+ */
 
 static void announce(struct daemon *daemon, const char *action, const char *name,
 		     const json_t *context, const struct requestor *who)
@@ -182,9 +183,8 @@ static gboolean is_empty(struct db *db, gint64 id, gboolean *ret, GError **error
 	if (!urls)
 		return FALSE;
 	*ret = TRUE;
-	json_array_foreach(urls, i, url)
-		if (strcmp(json_string_value(url), "/1.0/profiles/default"))
-			*ret = FALSE;
+	json_array_foreach(urls, i, url) if (strcmp(json_string_value(url),
+						    "/1.0/profiles/default")) *ret = FALSE;
 	return TRUE;
 }
 
@@ -231,7 +231,7 @@ gboolean project_create(struct daemon *daemon, const json_t *body, const struct 
 	const char *name = json_text(body, "name");
 	const json_t *sent = json_object_get(body, "config");
 	g_autoptr(json_t) config = NULL;
-	struct change change = {.name = name, .description = json_text(body, "description")};
+	struct change change = { .name = name, .description = json_text(body, "description") };
 
 	if (!name_check_project(name, error))
 		return FALSE;
@@ -271,8 +271,7 @@ static gboolean check_features(const char *name, gboolean empty, const json_t *o
 }
 
 /* An empty project that shares profiles keeps no default one. */
-static gboolean drop_profile(struct db *db, const char *name, const json_t *config,
-			     GError **error)
+static gboolean drop_profile(struct db *db, const char *name, const json_t *config, GError **error)
 {
 	g_autoptr(json_t) there = NULL;
 
@@ -306,9 +305,9 @@ static gboolean update(struct db *db, void *data, GError **error)
 gboolean project_update(struct daemon *daemon, const char *name, const json_t *wanted,
 			const struct requestor *who, GError **error)
 {
-	g_autoptr(json_t) config =
-		json_map_check(json_object_get(wanted, "config"), "config", error);
-	struct change change = {name, json_text(wanted, "description"), NULL, config};
+	g_autoptr(json_t)
+		config = json_map_check(json_object_get(wanted, "config"), "config", error);
+	struct change change = { name, json_text(wanted, "description"), NULL, config };
 
 	if (!config || !db_transaction(daemon->db, update, &change, error))
 		return FALSE;
@@ -339,7 +338,7 @@ static gboolean rename_empty(struct db *db, void *data, GError **error)
 gboolean project_rename(struct daemon *daemon, const char *name, const char *to,
 			const struct requestor *who, GError **error)
 {
-	struct change change = {.name = name, .to = to};
+	struct change change = { .name = name, .to = to };
 	g_autoptr(json_t) context = NULL;
 
 	if (!strcmp(name, PROJECT_DEFAULT))
@@ -371,7 +370,7 @@ static gboolean delete_empty(struct db *db, void *data, GError **error)
 gboolean project_delete(struct daemon *daemon, const char *name, const struct requestor *who,
 			GError **error)
 {
-	struct change change = {.name = name};
+	struct change change = { .name = name };
 
 	if (!strcmp(name, PROJECT_DEFAULT))
 		return fail(error, 403, "The 'default' project cannot be deleted");

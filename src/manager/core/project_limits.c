@@ -13,7 +13,8 @@
 #include "util/json.h"
 #include "util/units.h"
 
-/* --- its instances ------------------------------------------------------------------------------- */
+/* --- its instances -------------------------------------------------------------------------------
+ */
 
 static json_t *profile_names(struct db *db, gint64 id, GError **error)
 {
@@ -29,8 +30,7 @@ static json_t *profile_names(struct db *db, gint64 id, GError **error)
 	if (!rows)
 		return NULL;
 	names = json_array();
-	json_array_foreach(rows, i, row)
-		json_array_append(names, json_object_get(row, "name"));
+	json_array_foreach(rows, i, row) json_array_append(names, json_object_get(row, "name"));
 	return names;
 }
 
@@ -40,12 +40,12 @@ static json_t *expand_row(struct db *db, const char *project, const json_t *row,
 	g_autoptr(json_t) names = profile_names(db, id, error);
 	g_autoptr(json_t) config =
 		names ? db_config_get(db, "instances_config", "instance", id, error) : NULL;
-	g_autoptr(json_t) devices =
-		config ? db_devices_get(db, "instances", "instance", id, error) : NULL;
+	g_autoptr(json_t) devices = config ? db_devices_get(db, "instances", "instance", id, error)
+					   : NULL;
 	json_t *all, *all_devices;
 
-	if (!devices || !profile_expand(db, project, names, config, devices, &all, &all_devices,
-					error))
+	if (!devices ||
+	    !profile_expand(db, project, names, config, devices, &all, &all_devices, error))
 		return NULL;
 	return json_pack("{s:s, s:o, s:o}", "name", json_text(row, "name"), "config", all,
 			 "devices", all_devices);
@@ -66,7 +66,8 @@ static json_t *instances_of(struct db *db, const char *project, const char *exce
 	if (!rows)
 		return NULL;
 	list = json_array();
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		json_t *instance = expand_row(db, project, row, error);
 
 		if (!instance)
@@ -76,7 +77,8 @@ static json_t *instances_of(struct db *db, const char *project, const char *exce
 	return g_steal_pointer(&list);
 }
 
-/* --- limits ------------------------------------------------------------------------------------- */
+/* --- limits -------------------------------------------------------------------------------------
+ */
 
 static gboolean read_count(const char *text, gint64 *ret)
 {
@@ -98,10 +100,10 @@ static const struct sum {
 	gboolean (*read)(const char *text, gint64 *ret);
 	gboolean bytes;
 } sums[] = {
-	{"limits.memory", "memory", read_size, TRUE},
-	{"limits.processes", "processes", read_count, FALSE},
-	{"limits.cpu", "cpu", read_count, FALSE},
-	{"limits.disk", "disk", read_size, TRUE},
+	{ "limits.memory", "memory", read_size, TRUE },
+	{ "limits.processes", "processes", read_count, FALSE },
+	{ "limits.cpu", "cpu", read_count, FALSE },
+	{ "limits.disk", "disk", read_size, TRUE },
 };
 
 static const char *root_size(const json_t *devices)
@@ -109,10 +111,10 @@ static const char *root_size(const json_t *devices)
 	const char *name;
 	json_t *device;
 
-	json_object_foreach((json_t *)devices, name, device)
-		if (!strcmp(json_text(device, "type"), "disk") &&
-		    !strcmp(json_text(device, "path"), "/"))
-			return json_text(device, "size");
+	json_object_foreach((json_t *)devices, name,
+			    device) if (!strcmp(json_text(device, "type"), "disk") &&
+					!strcmp(json_text(device, "path"),
+						"/")) return json_text(device, "size");
 	return "";
 }
 
@@ -132,15 +134,17 @@ static gboolean amount(const struct sum *sum, const char *project, const json_t 
 			    " root device either directly or via a profile",
 			    name, project);
 	if (!*text && strict)
-		return fail(error, 500,
-			    "Instance \"%s\" in project \"%s\" has no \"%s\" config, either directly"
-			    " or via a profile",
-			    name, project, sum->key);
+		return fail(
+			error, 500,
+			"Instance \"%s\" in project \"%s\" has no \"%s\" config, either directly"
+			" or via a profile",
+			name, project, sum->key);
 	if (!*text || sum->read(text, ret))
 		return TRUE;
 	*ret = 0;
-	return !strict || fail(error, 500, "Failed parsing \"%s\" for instance \"%s\" in project"
-					   " \"%s\"",
+	return !strict || fail(error, 500,
+			       "Failed parsing \"%s\" for instance \"%s\" in project"
+			       " \"%s\"",
 			       sum->key, name, project);
 }
 
@@ -151,7 +155,8 @@ static gboolean total(const struct sum *sum, const char *project, const json_t *
 	json_t *instance;
 	size_t i;
 
-	json_array_foreach(instances, i, instance) {
+	json_array_foreach(instances, i, instance)
+	{
 		if (!amount(sum, project, instance, strict, &one, error))
 			return FALSE;
 		if (__builtin_add_overflow(all, one, &all))
@@ -210,7 +215,8 @@ static gboolean check_counts(struct db *db, const char *project, const json_t *c
 	return TRUE;
 }
 
-/* --- restrictions --------------------------------------------------------------------------------- */
+/* --- restrictions
+ * --------------------------------------------------------------------------------- */
 
 static const char *restriction(const json_t *config, const char *key)
 {
@@ -225,21 +231,30 @@ static gboolean allows(const json_t *config, const char *key)
 static gboolean is_lowlevel(const char *key)
 {
 	static const char *const keys[] = {
-		"boot.host_shutdown_timeout", "limits.memory.swap.priority", "linux.kernel_modules",
-		"raw.apparmor",		      "raw.lxc",		     "raw.seccomp",
-		"security.devlxd.images",     "security.idmap.base",	     "security.idmap.size",
+		"boot.host_shutdown_timeout",
+		"limits.memory.swap.priority",
+		"linux.kernel_modules",
+		"raw.apparmor",
+		"raw.lxc",
+		"raw.seccomp",
+		"security.devlxd.images",
+		"security.idmap.base",
+		"security.idmap.size",
 		NULL,
 	};
 
 	return g_strv_contains(keys, key) || g_str_has_prefix(key, "security.guestapi.images");
 }
 
-/* Those whose outcome cannot hurt the host, which "allow" lets pass and "full" is not needed for. */
+/* Those whose outcome cannot hurt the host, which "allow" lets pass and "full" is not needed for.
+ */
 static gboolean is_safe_interception(const char *key)
 {
 	static const char *const keys[] = {
-		"security.syscalls.intercept.mknod", "security.syscalls.intercept.setxattr",
-		"security.syscalls.intercept.mount.fuse", NULL,
+		"security.syscalls.intercept.mknod",
+		"security.syscalls.intercept.setxattr",
+		"security.syscalls.intercept.mount.fuse",
+		NULL,
 	};
 
 	return g_strv_contains(keys, key);
@@ -262,20 +277,26 @@ static const char *key_problem(const json_t *project, const char *key, const cha
 
 	if (!strcmp(key, "security.nesting"))
 		return on && !allows(project, "restricted.containers.nesting")
-			       ? "Container nesting is forbidden" : NULL;
+			       ? "Container nesting is forbidden"
+			       : NULL;
 	if (!strcmp(key, "security.privileged"))
 		return on && strcmp(privilege, "allow") ? "Privileged containers are forbidden"
 							: NULL;
 	if (!strcmp(key, "security.idmap.isolated"))
 		return !on && !strcmp(privilege, "isolated")
-			       ? "Non-isolated containers are forbidden" : NULL;
+			       ? "Non-isolated containers are forbidden"
+			       : NULL;
 	if (g_str_has_prefix(key, "security.syscalls.intercept.") &&
 	    strcmp(key, "security.syscalls.intercept.mount.allowed"))
 		return (on || g_str_has_suffix(key, ".fuse")) && !intercepts(project, key)
-			       ? "Container syscall interception is forbidden" : NULL;
+			       ? "Container syscall interception is forbidden"
+			       : NULL;
 	if (!strcmp(key, "security.syscalls.intercept.mount.allowed"))
-		return !strcmp(restriction(project, "restricted.containers.interception"), "full") ||
-		       allows(project, "restricted.containers.lowlevel") ? NULL : "";
+		return !strcmp(restriction(project, "restricted.containers.interception"),
+			       "full") ||
+				       allows(project, "restricted.containers.lowlevel")
+			       ? NULL
+			       : "";
 	return is_lowlevel(key) && !allows(project, "restricted.containers.lowlevel") ? "" : NULL;
 }
 
@@ -323,10 +344,11 @@ static gboolean check_idmap(const char *name, const json_t *project, const char 
 		return TRUE;
 	for (guint i = 0; lines[i]; i++)
 		if (!idmap_allowed(project, lines[i]))
-			return fail(error, 500,
-				    "Use of low-level \"raw.idmap\" element %u on container \"%s\" of"
-				    " project \"%s\" is forbidden",
-				    i, instance, name);
+			return fail(
+				error, 500,
+				"Use of low-level \"raw.idmap\" element %u on container \"%s\" of"
+				" project \"%s\" is forbidden",
+				i, instance, name);
 	return TRUE;
 }
 
@@ -336,12 +358,12 @@ static gboolean check_keys(const char *name, const json_t *project, const char *
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)config, key, value) {
+	json_object_foreach((json_t *)config, key, value)
+	{
 		const char *text = json_string_value(value);
 		const char *problem = key_problem(project, key, text);
 
-		if (!strcmp(key, "raw.idmap") &&
-		    !check_idmap(name, project, instance, text, error))
+		if (!strcmp(key, "raw.idmap") && !check_idmap(name, project, instance, text, error))
 			return FALSE;
 		if (!problem)
 			continue;
@@ -390,10 +412,12 @@ static const char *disk_problem(const json_t *project, const json_t *device)
 		return NULL; /* the root disk is the instance itself */
 	if (!strcmp(level, "allow"))
 		return !*paths || *json_text(device, "pool") || path_allowed(paths, source)
-			       ? NULL : "Disk source path not allowed";
+			       ? NULL
+			       : "Disk source path not allowed";
 	if (!strcmp(level, "block"))
 		return "Disk devices are forbidden";
-	return *json_text(device, "pool") ? NULL : "Attaching disks not backed by a pool is forbidden";
+	return *json_text(device, "pool") ? NULL
+					  : "Attaching disks not backed by a pool is forbidden";
 }
 
 static const char *nic_problem(const json_t *project, const json_t *device)
@@ -415,7 +439,8 @@ static const char *nic_problem(const json_t *project, const json_t *device)
 	if (!*network)
 		network = json_text(device, "parent");
 	return g_strv_contains((const char *const *)networks, network)
-		       ? NULL : "Network not allowed in project";
+		       ? NULL
+		       : "Network not allowed in project";
 }
 
 static const char *device_problem(const json_t *project, const json_t *device)
@@ -423,15 +448,18 @@ static const char *device_problem(const json_t *project, const json_t *device)
 	static const struct {
 		const char *type, *key, *problem;
 	} types[] = {
-		{"unix-char", "restricted.devices.unix-char", "Unix character devices are forbidden"},
-		{"unix-block", "restricted.devices.unix-block", "Unix block devices are forbidden"},
-		{"unix-hotplug", "restricted.devices.unix-hotplug",
-		 "Unix hotplug devices are forbidden"},
-		{"infiniband", "restricted.devices.infiniband", "Infiniband devices are forbidden"},
-		{"gpu", "restricted.devices.gpu", "GPU devices are forbidden"},
-		{"usb", "restricted.devices.usb", "USB devices are forbidden"},
-		{"pci", "restricted.devices.pci", "PCI devices are forbidden"},
-		{"proxy", "restricted.devices.proxy", "Proxy devices are forbidden"},
+		{ "unix-char", "restricted.devices.unix-char",
+		  "Unix character devices are forbidden" },
+		{ "unix-block", "restricted.devices.unix-block",
+		  "Unix block devices are forbidden" },
+		{ "unix-hotplug", "restricted.devices.unix-hotplug",
+		  "Unix hotplug devices are forbidden" },
+		{ "infiniband", "restricted.devices.infiniband",
+		  "Infiniband devices are forbidden" },
+		{ "gpu", "restricted.devices.gpu", "GPU devices are forbidden" },
+		{ "usb", "restricted.devices.usb", "USB devices are forbidden" },
+		{ "pci", "restricted.devices.pci", "PCI devices are forbidden" },
+		{ "proxy", "restricted.devices.proxy", "Proxy devices are forbidden" },
 	};
 	const char *type = json_text(device, "type");
 
@@ -451,26 +479,29 @@ static gboolean check_devices(const char *name, const json_t *project, const cha
 	const char *device_name;
 	json_t *device;
 
-	json_object_foreach((json_t *)devices, device_name, device) {
+	json_object_foreach((json_t *)devices, device_name, device)
+	{
 		const char *problem = device_problem(project, device);
 
 		if (problem)
-			return fail(error, 500,
-				    "Invalid device \"%s\" on container \"%s\" of project \"%s\": %s",
-				    device_name, instance, name, problem);
+			return fail(
+				error, 500,
+				"Invalid device \"%s\" on container \"%s\" of project \"%s\": %s",
+				device_name, instance, name, problem);
 	}
 	return TRUE;
 }
 
-static gboolean check_restrictions(const char *name, const json_t *project,
-				   const json_t *instances, GError **error)
+static gboolean check_restrictions(const char *name, const json_t *project, const json_t *instances,
+				   GError **error)
 {
 	json_t *instance;
 	size_t i;
 
 	if (!json_map_true(project, "restricted"))
 		return TRUE;
-	json_array_foreach(instances, i, instance) {
+	json_array_foreach(instances, i, instance)
+	{
 		const char *text = json_text(instance, "name");
 
 		if (!check_keys(name, project, text, json_object_get(instance, "config"), error) ||
@@ -481,7 +512,8 @@ static gboolean check_restrictions(const char *name, const json_t *project,
 	return TRUE;
 }
 
-/* --- what the core asks -------------------------------------------------------------------------- */
+/* --- what the core asks --------------------------------------------------------------------------
+ */
 
 /* Most projects, and "default" nearly always, limit nothing. */
 static gboolean is_free(const json_t *project)
@@ -489,10 +521,10 @@ static gboolean is_free(const json_t *project)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)project, key, value)
-		if (g_str_has_prefix(key, "limits.") ||
-		    (!strcmp(key, "restricted") && json_map_true(project, key)))
-			return FALSE;
+	json_object_foreach((json_t *)project, key,
+			    value) if (g_str_has_prefix(key, "limits.") ||
+				       (!strcmp(key, "restricted") &&
+					json_map_true(project, key))) return FALSE;
 	return TRUE;
 }
 
@@ -532,7 +564,8 @@ gboolean project_check_instance(struct db *db, const char *project, const char *
 		return FALSE;
 	if (check_one(db, project, config, instance, expanded_config, expanded_devices, error))
 		return TRUE;
-	g_prefix_error(error, "Failed checking if instance %s allowed: ", row ? "update" : "creation");
+	g_prefix_error(error,
+		       "Failed checking if instance %s allowed: ", row ? "update" : "creation");
 	return FALSE;
 }
 
@@ -590,16 +623,15 @@ static gboolean check_with_profile(struct db *db, const char *project, const cha
 			  "i", id);
 	if (!users)
 		return FALSE;
-	json_array_foreach(users, i, row)
-		if (!check_all(db, json_text(row, "name"), error))
-			return FALSE;
+	json_array_foreach(users, i,
+			   row) if (!check_all(db, json_text(row, "name"), error)) return FALSE;
 	return TRUE;
 }
 
 gboolean project_check_profile(struct db *db, const char *project, const char *profile,
 			       const json_t *config, const json_t *devices, GError **error)
 {
-	struct trial trial = {project, profile, config, devices, NULL};
+	struct trial trial = { project, profile, config, devices, NULL };
 
 	db_transaction(db, try_profile, &trial, NULL);
 	if (!trial.problem)
@@ -620,24 +652,26 @@ static gboolean check_new_count(struct db *db, const char *project, const json_t
 	if (machines < 0)
 		return FALSE;
 	if (read_count(json_text(new, "limits.instances"), &limit) && containers + machines > limit)
-		return fail(error, 500,
-			    "Can't change limits.instances in project \"%s\": \"limits.instances\" is"
-			    " too low: there currently are %" G_GINT64_FORMAT
-			    " total instances in project \"%s\"",
-			    project, containers + machines, project);
+		return fail(
+			error, 500,
+			"Can't change limits.instances in project \"%s\": \"limits.instances\" is"
+			" too low: there currently are %" G_GINT64_FORMAT
+			" total instances in project \"%s\"",
+			project, containers + machines, project);
 	if (read_count(json_text(new, "limits.containers"), &limit) && containers > limit)
-		return fail(error, 500,
-			    "Can't change \"limits.containers\" in project \"%s\":"
-			    " \"limits.containers\" is too low: there currently are %" G_GINT64_FORMAT
-			    " instances of type container in project \"%s\"",
-			    project, containers, project);
+		return fail(
+			error, 500,
+			"Can't change \"limits.containers\" in project \"%s\":"
+			" \"limits.containers\" is too low: there currently are %" G_GINT64_FORMAT
+			" instances of type container in project \"%s\"",
+			project, containers, project);
 	return TRUE;
 }
 
 /* 1000000000 bytes are "953.7MiB" in this message. */
 static char *show_total(const struct sum *sum, gint64 value)
 {
-	static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	double shown = (double)value;
 	unsigned i = 0;
 
@@ -648,8 +682,7 @@ static char *show_total(const struct sum *sum, gint64 value)
 	return g_strdup_printf("%.*f%s", i ? 1 : 0, shown, names[i]);
 }
 
-gboolean project_check_limits(struct db *db, const char *project, const json_t *new,
-			      GError **error)
+gboolean project_check_limits(struct db *db, const char *project, const json_t *new, GError **error)
 {
 	g_autoptr(json_t) instances = NULL;
 	gint64 all, limit;
@@ -669,14 +702,14 @@ gboolean project_check_limits(struct db *db, const char *project, const json_t *
 			return FALSE;
 		shown = show_total(&sums[i], all);
 		if (all > limit)
-			return fail(error, 500,
-				    "\"%s\" is too low: current total is \"%s\"", sums[i].key, shown);
+			return fail(error, 500, "\"%s\" is too low: current total is \"%s\"",
+				    sums[i].key, shown);
 	}
 	return TRUE;
 }
 
-static gboolean check_allowed(struct db *db, const char *project, const char *key,
-			      const char *what, GError **error)
+static gboolean check_allowed(struct db *db, const char *project, const char *key, const char *what,
+			      GError **error)
 {
 	g_autoptr(json_t) config = project_config(db, project, error);
 
@@ -713,10 +746,9 @@ static gint64 volumes_total(struct db *db, const char *project, GError **error)
 
 	if (!rows)
 		return -1;
-	json_array_foreach(rows, i, row)
-		if (!units_size(json_text(row, "value"), &one, NULL) ||
-		    __builtin_add_overflow(all, one, &all))
-			all = G_MAXINT64;
+	json_array_foreach(rows, i, row) if (!units_size(json_text(row, "value"), &one, NULL) ||
+					     __builtin_add_overflow(all, one, &all))
+		all = G_MAXINT64;
 	return all;
 }
 
@@ -749,7 +781,8 @@ gboolean project_check_volume(struct db *db, const char *project, gint64 size, G
 	return TRUE;
 }
 
-/* --- the state ----------------------------------------------------------------------------------- */
+/* --- the state -----------------------------------------------------------------------------------
+ */
 
 static void add_resource(json_t *resources, const json_t *config, const char *key,
 			 const char *resource, gboolean (*read)(const char *, gint64 *),
@@ -760,9 +793,9 @@ static void add_resource(json_t *resources, const json_t *config, const char *ke
 
 	if (!*text || !read(text, &limit))
 		limit = -1;
-	json_object_set_new(resources, resource,
-			    json_pack("{s:I, s:I}", "Limit", (json_int_t)limit, "Usage",
-				      (json_int_t)usage));
+	json_object_set_new(
+		resources, resource,
+		json_pack("{s:I, s:I}", "Limit", (json_int_t)limit, "Usage", (json_int_t)usage));
 }
 
 static gboolean add_counts(struct db *db, gint64 id, const json_t *config, json_t *resources,
@@ -801,8 +834,7 @@ json_t *project_show_state(struct db *db, const char *name, GError **error)
 	instances = instances_of(db, name, NULL, error);
 	volumes = instances ? volumes_total(db, name, error) : -1;
 	resources = json_object();
-	if (volumes < 0 ||
-	    !add_counts(db, project_id(db, name, error), config, resources, error))
+	if (volumes < 0 || !add_counts(db, project_id(db, name, error), config, resources, error))
 		return NULL;
 	for (gsize i = 0; i < G_N_ELEMENTS(sums); i++) {
 		if (!total(&sums[i], name, instances, FALSE, &usage, error))

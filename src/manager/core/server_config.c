@@ -28,9 +28,8 @@ json_t *server_config_show(struct db *db, GError **error)
 
 	if (!map)
 		return NULL;
-	json_object_foreach_safe(map, next, key, value)
-		if (is_hidden(key))
-			json_object_set_new(map, key, json_true());
+	json_object_foreach_safe(map, next, key, value) if (is_hidden(key))
+		json_object_set_new(map, key, json_true());
 	return map;
 }
 
@@ -63,7 +62,8 @@ static gboolean merge(json_t *map, const json_t *old, const json_t *sent, GError
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)sent, key, value) {
+	json_object_foreach((json_t *)sent, key, value)
+	{
 		if (is_hidden(key) && json_is_true(value)) {
 			json_map_set(map, key, json_text(old, key));
 			continue;
@@ -105,7 +105,7 @@ static gboolean update(struct db *db, void *data, GError **error)
 gboolean server_config_update(struct daemon *daemon, const json_t *config, gboolean patch,
 			      const struct requestor *who, json_t **ret_changed, GError **error)
 {
-	struct update u = {.sent = config, .patch = patch};
+	struct update u = { .sent = config, .patch = patch };
 	gboolean done = db_transaction(daemon->db, update, &u, error);
 
 	if (!done) {

@@ -14,31 +14,32 @@
 static const struct {
 	const char *name, *severity;
 } types[] = {
-	[WARNING_UNDEFINED] = {"Undefined warning", "low"},
-	[WARNING_CGROUP_BLKIO] = {"Couldn't find the CGroup blkio", "low"},
-	[WARNING_CGROUP_BLKIO_WEIGHT] = {"Couldn't find the CGroup blkio.weight", "low"},
-	[WARNING_CGROUP_CPU] = {"Couldn't find the CGroup CPU controller", "low"},
-	[WARNING_CGROUP_CPUS] = {"Couldn't find the CGroup CPUset controller", "low"},
-	[WARNING_CGROUP_CPUACCT] = {"Couldn't find the CGroup CPUacct controller", "low"},
-	[WARNING_CGROUP_CPUSET] = {"Couldn't find the CGroup CPUset controller", "low"},
-	[WARNING_CGROUP_DEVICES] = {"Couldn't find the CGroup devices controller", "low"},
-	[WARNING_CGROUP_FREEZER] = {"Couldn't find the CGroup freezer controller", "low"},
-	[WARNING_CGROUP_HUGETLB] = {"Couldn't find the CGroup hugetlb controller", "low"},
-	[WARNING_CGROUP_MEMORY] = {"Couldn't find the CGroup memory controller", "low"},
-	[WARNING_CGROUP_NETWORK] = {"Couldn't find the CGroup network priority controller", "low"},
-	[WARNING_CGROUP_PIDS] = {"Couldn't find the CGroup pids controller", "low"},
-	[WARNING_CGROUP_SWAP] = {"Couldn't find the CGroup memory swap accounting", "low"},
-	[WARNING_CLUSTER_TIME] = {"Time skew detected between leader and local", "low"},
-	[WARNING_AUTOSTART] = {"Failed to start instance on boot", "low"},
-	[WARNING_APPARMOR] = {"AppArmor support has been disabled", "low"},
-	[WARNING_BRIDGE_NETFILTER] = {"Missing brige netfilter", "low"},
-	[WARNING_PROXY_NETFILTER] = {"Proxy bridge netfilter not enabled", "low"},
-	[WARNING_NETWORK_STARTUP] = {"Network unavailable", "high"},
-	[WARNING_OFFLINE_MEMBER] = {"Offline cluster member", "low"},
-	[WARNING_INSTANCE_AUTOSTART] = {"Failed to autostart instance", "low"},
-	[WARNING_INSTANCE_TYPE] = {"Instance type not operational", "low"},
-	[WARNING_STORAGE_UNAVAILABLE] = {"Storage pool unavailable", "high"},
-	[WARNING_LARGER_IP_RANGE] = {"Unable to update cluster certificate", "low"},
+	[WARNING_UNDEFINED] = { "Undefined warning", "low" },
+	[WARNING_CGROUP_BLKIO] = { "Couldn't find the CGroup blkio", "low" },
+	[WARNING_CGROUP_BLKIO_WEIGHT] = { "Couldn't find the CGroup blkio.weight", "low" },
+	[WARNING_CGROUP_CPU] = { "Couldn't find the CGroup CPU controller", "low" },
+	[WARNING_CGROUP_CPUS] = { "Couldn't find the CGroup CPUset controller", "low" },
+	[WARNING_CGROUP_CPUACCT] = { "Couldn't find the CGroup CPUacct controller", "low" },
+	[WARNING_CGROUP_CPUSET] = { "Couldn't find the CGroup CPUset controller", "low" },
+	[WARNING_CGROUP_DEVICES] = { "Couldn't find the CGroup devices controller", "low" },
+	[WARNING_CGROUP_FREEZER] = { "Couldn't find the CGroup freezer controller", "low" },
+	[WARNING_CGROUP_HUGETLB] = { "Couldn't find the CGroup hugetlb controller", "low" },
+	[WARNING_CGROUP_MEMORY] = { "Couldn't find the CGroup memory controller", "low" },
+	[WARNING_CGROUP_NETWORK] = { "Couldn't find the CGroup network priority controller",
+				     "low" },
+	[WARNING_CGROUP_PIDS] = { "Couldn't find the CGroup pids controller", "low" },
+	[WARNING_CGROUP_SWAP] = { "Couldn't find the CGroup memory swap accounting", "low" },
+	[WARNING_CLUSTER_TIME] = { "Time skew detected between leader and local", "low" },
+	[WARNING_AUTOSTART] = { "Failed to start instance on boot", "low" },
+	[WARNING_APPARMOR] = { "AppArmor support has been disabled", "low" },
+	[WARNING_BRIDGE_NETFILTER] = { "Missing brige netfilter", "low" },
+	[WARNING_PROXY_NETFILTER] = { "Proxy bridge netfilter not enabled", "low" },
+	[WARNING_NETWORK_STARTUP] = { "Network unavailable", "high" },
+	[WARNING_OFFLINE_MEMBER] = { "Offline cluster member", "low" },
+	[WARNING_INSTANCE_AUTOSTART] = { "Failed to autostart instance", "low" },
+	[WARNING_INSTANCE_TYPE] = { "Instance type not operational", "low" },
+	[WARNING_STORAGE_UNAVAILABLE] = { "Storage pool unavailable", "high" },
+	[WARNING_LARGER_IP_RANGE] = { "Unable to update cluster certificate", "low" },
 };
 
 static struct db_warning to_row(const struct warning *warning)
@@ -68,8 +69,7 @@ gboolean warning_resolve(struct db *db, const struct warning *warning, GError **
 	return db_warning_resolve(db, &row, clock_text(clock_now(), now), error);
 }
 
-gboolean warning_forget(struct db *db, enum warning_entity entity, gint64 entity_id,
-			GError **error)
+gboolean warning_forget(struct db *db, enum warning_entity entity, gint64 entity_id, GError **error)
 {
 	return db_warning_forget(db, entity, entity_id, error);
 }
@@ -92,15 +92,15 @@ static char *entity_url(struct db *db, const json_t *row)
 		enum warning_entity entity;
 		const char *path, *sql;
 	} tables[] = {
-		{WARNING_OF_CONTAINER, "instances", "SELECT name FROM instances WHERE id = ?1"},
-		{WARNING_OF_INSTANCE, "instances", "SELECT name FROM instances WHERE id = ?1"},
-		{WARNING_OF_PROFILE, "profiles", "SELECT name FROM profiles WHERE id = ?1"},
-		{WARNING_OF_PROJECT, "projects", "SELECT name FROM projects WHERE id = ?1"},
-		{WARNING_OF_NETWORK, "networks", "SELECT name FROM networks WHERE id = ?1"},
-		{WARNING_OF_POOL, "storage-pools",
-		 "SELECT name FROM storage_pools WHERE id = ?1"},
-		{WARNING_OF_IMAGE, "images",
-		 "SELECT fingerprint AS name FROM images WHERE id = ?1"},
+		{ WARNING_OF_CONTAINER, "instances", "SELECT name FROM instances WHERE id = ?1" },
+		{ WARNING_OF_INSTANCE, "instances", "SELECT name FROM instances WHERE id = ?1" },
+		{ WARNING_OF_PROFILE, "profiles", "SELECT name FROM profiles WHERE id = ?1" },
+		{ WARNING_OF_PROJECT, "projects", "SELECT name FROM projects WHERE id = ?1" },
+		{ WARNING_OF_NETWORK, "networks", "SELECT name FROM networks WHERE id = ?1" },
+		{ WARNING_OF_POOL, "storage-pools",
+		  "SELECT name FROM storage_pools WHERE id = ?1" },
+		{ WARNING_OF_IMAGE, "images",
+		  "SELECT fingerprint AS name FROM images WHERE id = ?1" },
 	};
 	gint64 entity = json_integer_value(json_object_get(row, "entity_type_code"));
 	gint64 id = json_integer_value(json_object_get(row, "entity_id"));
@@ -125,7 +125,7 @@ static char *entity_url(struct db *db, const json_t *row)
 
 static json_t *show(struct db *db, const json_t *row)
 {
-	static const char *const statuses[] = {"", "new", "acknowledged", "resolved"};
+	static const char *const statuses[] = { "", "new", "acknowledged", "resolved" };
 	gint64 status = json_integer_value(json_object_get(row, "status"));
 	gint64 type = json_integer_value(json_object_get(row, "type_code"));
 	g_autofree char *url = entity_url(db, row);
@@ -133,10 +133,10 @@ static json_t *show(struct db *db, const json_t *row)
 	if (type < 0 || type >= (gint64)G_N_ELEMENTS(types))
 		type = WARNING_UNDEFINED;
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:s, s:s, s:s, s:s}", "status",
-			 statuses[CLAMP(status, 0, 3)], "uuid", json_text(row, "uuid"),
-			 "location", "none", "project", json_text(row, "project"), "type",
-			 types[type].name, "count", json_object_get(row, "count"),
-			 "first_seen_at", json_text(row, "first_seen_date"), "last_seen_at",
+			 statuses[CLAMP(status, 0, 3)], "uuid", json_text(row, "uuid"), "location",
+			 "none", "project", json_text(row, "project"), "type", types[type].name,
+			 "count", json_object_get(row, "count"), "first_seen_at",
+			 json_text(row, "first_seen_date"), "last_seen_at",
 			 json_text(row, "last_seen_date"), "last_message",
 			 json_text(row, "last_message"), "severity", types[type].severity,
 			 "entity_url", url);
@@ -151,8 +151,7 @@ json_t *warning_list(struct db *db, const char *project, GError **error)
 	if (!rows)
 		return NULL;
 	list = json_array();
-	json_array_foreach(rows, i, row)
-		json_array_append_new(list, show(db, row));
+	json_array_foreach(rows, i, row) json_array_append_new(list, show(db, row));
 	return list;
 }
 
@@ -186,8 +185,7 @@ gboolean warning_set_status(struct daemon *daemon, const char *uuid, const char 
 	gint64 changes;
 
 	if (!acknowledged && strcmp(status, "new"))
-		return fail(error, 400,
-			    "Status may only be set to \"acknowledge\" or \"new\"");
+		return fail(error, 400, "Status may only be set to \"acknowledge\" or \"new\"");
 	if (!db_warning_set_status(daemon->db, uuid,
 				   acknowledged ? DB_WARNING_ACKNOWLEDGED : DB_WARNING_NEW,
 				   clock_text(clock_now(), now), &changes, error))

@@ -25,7 +25,8 @@ static gboolean put(struct db *db, void *data, GError **error)
 
 	if (!db_run(db, error, NULL, "DELETE FROM config", ""))
 		return FALSE;
-	json_object_foreach((json_t *)data, key, value) {
+	json_object_foreach((json_t *)data, key, value)
+	{
 		if (db_insert(db, error, "INSERT INTO config (key, value) VALUES (?1, ?2)", "ss",
 			      key, json_string_value(value)) < 0)
 			return FALSE;

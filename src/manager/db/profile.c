@@ -6,19 +6,19 @@
 
 json_t *db_profiles(struct db *db, const char *project, const char *name, GError **error)
 {
-	return db_select(db, error,
-			 "SELECT p.id, p.name, p.description FROM profiles p"
-			 " JOIN projects ON projects.id = p.project_id"
-			 " WHERE projects.name = ?1 AND (?2 IS NULL OR p.name = ?2) ORDER BY p.name",
-			 "ss", project, name);
+	return db_select(
+		db, error,
+		"SELECT p.id, p.name, p.description FROM profiles p"
+		" JOIN projects ON projects.id = p.project_id"
+		" WHERE projects.name = ?1 AND (?2 IS NULL OR p.name = ?2) ORDER BY p.name",
+		"ss", project, name);
 }
 
 gboolean db_profile_fill(struct db *db, json_t *row, GError **error)
 {
 	gint64 id = json_integer_value(json_object_get(row, "id"));
 	json_t *config = db_config_get(db, "profiles_config", "profile", id, error);
-	json_t *devices =
-		config ? db_devices_get(db, "profiles", "profile", id, error) : NULL;
+	json_t *devices = config ? db_devices_get(db, "profiles", "profile", id, error) : NULL;
 
 	if (!devices) {
 		json_decref(config);
@@ -62,11 +62,10 @@ static gboolean set(struct db *db, void *data, GError **error)
 	       write_parts(db, writing, error);
 }
 
-gint64 db_profile_add(struct db *db, const char *project, const char *name,
-		      const char *description, const json_t *config, const json_t *devices,
-		      GError **error)
+gint64 db_profile_add(struct db *db, const char *project, const char *name, const char *description,
+		      const json_t *config, const json_t *devices, GError **error)
 {
-	struct writing writing = {-1, project, name, description, config, devices};
+	struct writing writing = { -1, project, name, description, config, devices };
 
 	return db_transaction(db, add, &writing, error) ? writing.id : -1;
 }
@@ -74,7 +73,7 @@ gint64 db_profile_add(struct db *db, const char *project, const char *name,
 gboolean db_profile_set(struct db *db, gint64 id, const char *description, const json_t *config,
 			const json_t *devices, GError **error)
 {
-	struct writing writing = {id, NULL, NULL, description, config, devices};
+	struct writing writing = { id, NULL, NULL, description, config, devices };
 
 	return db_transaction(db, set, &writing, error);
 }

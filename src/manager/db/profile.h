@@ -10,9 +10,8 @@ json_t *db_profiles(struct db *db, const char *project, const char *name, GError
 /* Configuration and devices added to the row, as "config" and "devices". */
 gboolean db_profile_fill(struct db *db, json_t *row, GError **error);
 
-gint64 db_profile_add(struct db *db, const char *project, const char *name,
-		      const char *description, const json_t *config, const json_t *devices,
-		      GError **error);
+gint64 db_profile_add(struct db *db, const char *project, const char *name, const char *description,
+		      const json_t *config, const json_t *devices, GError **error);
 gboolean db_profile_set(struct db *db, gint64 id, const char *description, const json_t *config,
 			const json_t *devices, GError **error);
 gboolean db_profile_rename(struct db *db, gint64 id, const char *name, GError **error);

@@ -18,5 +18,4 @@ gboolean db_project_delete(struct db *db, gint64 id, GError **error);
 json_t *db_project_users(struct db *db, gint64 id, GError **error);
 
 /* How many instances of TYPE (0 container, 1 virtual machine) it has beside EXCEPT (or NULL). */
-gint64 db_project_instances(struct db *db, gint64 id, int type, const char *except,
-			    GError **error);
+gint64 db_project_instances(struct db *db, gint64 id, int type, const char *except, GError **error);

@@ -433,7 +433,8 @@ static const char first[] =
 	"CREATE INDEX profiles_project_id_idx ON profiles (project_id);\n"
 	"CREATE UNIQUE INDEX storage_pools_unique_storage_pool_id_node_id_key\n"
 	"    ON storage_pools_config (storage_pool_id, IFNULL(node_id, -1), key);\n"
-	"CREATE UNIQUE INDEX warnings_unique_node_id_project_id_entity_type_code_entity_id_type_code\n"
+	"CREATE UNIQUE INDEX "
+	"warnings_unique_node_id_project_id_entity_type_code_entity_id_type_code\n"
 	"    ON warnings(IFNULL(node_id, -1), IFNULL(project_id, -1),\n"
 	"    entity_type_code, entity_id, type_code);\n"
 	"CREATE VIEW storage_volumes_all AS\n"
@@ -456,12 +457,13 @@ static const char first[] =
 	"CREATE INDEX images_source_image_id_idx ON images_source (image_id);\n"
 	"INSERT INTO nodes (id, name, description, address, schema, api_extensions, arch)\n"
 	"  VALUES (1, 'none', '', '0.0.0.0', 1, 0, 2);\n"
-	"INSERT INTO projects (id, name, description) VALUES (1, 'default', 'Default LXD project');\n"
+	"INSERT INTO projects (id, name, description) VALUES (1, 'default', 'Default LXD "
+	"project');\n"
 	"INSERT INTO projects_config (project_id, key, value) VALUES\n"
 	"  (1, 'features.images', 'true'), (1, 'features.networks', 'true'),\n"
 	"  (1, 'features.profiles', 'true'), (1, 'features.storage.volumes', 'true');\n"
 	"INSERT INTO profiles (name, description, project_id)\n"
 	"  VALUES ('default', 'Default LXD profile', 1);\n";
 
-const char *const schema_migrations[] = {first};
+const char *const schema_migrations[] = { first };
 const unsigned schema_newest = G_N_ELEMENTS(schema_migrations);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The schema as numbered migrations: the first makes all the tables, each later one changes them. */
+/* The schema as numbered migrations: the first makes all the tables, each later one changes them.
+ */
 #pragma once
 
 #include "db/db.h"

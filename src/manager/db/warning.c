@@ -2,8 +2,8 @@
 /* The rows of warnings. What a place is has one row: seen again, it counts. */
 #include "db/warning.h"
 
-#define SAME                                                                                   \
-	" type_code = ?1 AND entity_type_code = ?2 AND entity_id = ?3 AND"                     \
+#define SAME                                                               \
+	" type_code = ?1 AND entity_type_code = ?2 AND entity_id = ?3 AND" \
 	" IFNULL(project_id, -1) = IFNULL((SELECT id FROM projects WHERE name = ?4), -1)"
 
 struct raising {
@@ -27,19 +27,20 @@ static gboolean raise_row(struct db *db, void *data, GError **error)
 		return FALSE;
 	if (seen > 0)
 		return TRUE;
-	return db_insert(db, error,
-			 "INSERT INTO warnings (node_id, project_id, entity_type_code, entity_id,"
-			 " uuid, type_code, status, first_seen_date, last_seen_date, updated_date,"
-			 " last_message, count) VALUES (1, (SELECT id FROM projects WHERE name = ?4),"
-			 " ?2, ?3, ?7, ?1, 1, ?6, ?6, ?6, ?5, 1)",
-			 "iiissss", w->type, w->entity_type, w->entity_id, w->project, r->message,
-			 r->now, uuid) >= 0;
+	return db_insert(
+		       db, error,
+		       "INSERT INTO warnings (node_id, project_id, entity_type_code, entity_id,"
+		       " uuid, type_code, status, first_seen_date, last_seen_date, updated_date,"
+		       " last_message, count) VALUES (1, (SELECT id FROM projects WHERE name = ?4),"
+		       " ?2, ?3, ?7, ?1, 1, ?6, ?6, ?6, ?5, 1)",
+		       "iiissss", w->type, w->entity_type, w->entity_id, w->project, r->message,
+		       r->now, uuid) >= 0;
 }
 
 gboolean db_warning_raise(struct db *db, const struct db_warning *warning, const char *message,
 			  const char *now, GError **error)
 {
-	struct raising raising = {warning, message, now};
+	struct raising raising = { warning, message, now };
 
 	return db_transaction(db, raise_row, &raising, error);
 }
@@ -47,10 +48,11 @@ gboolean db_warning_raise(struct db *db, const struct db_warning *warning, const
 gboolean db_warning_resolve(struct db *db, const struct db_warning *warning, const char *now,
 			    GError **error)
 {
-	return db_run(db, error, NULL,
-		      "UPDATE warnings SET status = 3, updated_date = ?5 WHERE status <> 3 AND" SAME,
-		      "iiiss", warning->type, warning->entity_type, warning->entity_id,
-		      warning->project, now);
+	return db_run(
+		db, error, NULL,
+		"UPDATE warnings SET status = 3, updated_date = ?5 WHERE status <> 3 AND" SAME,
+		"iiiss", warning->type, warning->entity_type, warning->entity_id, warning->project,
+		now);
 }
 
 json_t *db_warnings(struct db *db, const char *uuid, const char *project, GError **error)

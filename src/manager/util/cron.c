@@ -7,13 +7,14 @@
 #include "util/error.h"
 #include "util/units.h"
 
-#define FORM                                                                                   \
-	"Schedule must be of the form: <minute> <hour> <day-of-month> <month> <day-of-week>"
+#define FORM "Schedule must be of the form: <minute> <hour> <day-of-month> <month> <day-of-week>"
 #define MINUTES_MAX (5LL * 366 * 24 * 60) /* how far ahead a match is looked for */
 
-static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul",
-					  "aug", "sep", "oct", "nov", "dec", NULL};
-static const char *const weekday_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL};
+static const char *const month_names[] = { "jan", "feb", "mar", "apr", "may", "jun", "jul",
+					   "aug", "sep", "oct", "nov", "dec", NULL };
+static const char *const weekday_names[] = {
+	"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL
+};
 
 struct field {
 	guint64 min, max;
@@ -21,7 +22,8 @@ struct field {
 };
 
 static const struct field fields[] = {
-	{0, 59, NULL}, {0, 23, NULL}, {1, 31, NULL}, {1, 12, month_names}, {0, 6, weekday_names},
+	{ 0, 59, NULL },	{ 0, 23, NULL },	 { 1, 31, NULL },
+	{ 1, 12, month_names }, { 0, 6, weekday_names },
 };
 
 /* --- parsing ---------------------------------------------------------------------------- */
@@ -62,7 +64,9 @@ static gboolean parse_bounds(const struct field *field, char *text, guint64 *low
 	char *dash = strchr(text, '-');
 
 	*ret_single = FALSE;
-	if (dash && dash != text) {
+	if (dash && strchr(dash + 1, '-'))
+		return fail(error, 400, "Error parsing schedule: too many hyphens: %s", text);
+	if (dash) {
 		*dash = '\0';
 		if (is_star(text)) {
 			*low = field->min;
@@ -111,7 +115,7 @@ static gboolean check_range(const struct field *field, const char *text, guint64
 static gboolean parse_range(const struct field *field, const char *text, guint64 *bits,
 			    GError **error)
 {
-	static const struct field any_number = {0, G_MAXUINT64, NULL};
+	static const struct field any_number = { 0, G_MAXUINT64, NULL };
 	g_auto(GStrv) parts = g_strsplit(text, "/", 3);
 	guint64 low, high, step = 1;
 	gboolean single;
@@ -152,9 +156,10 @@ static const char *alias_fields(const char *text)
 	static const struct {
 		const char *alias, *fields;
 	} aliases[] = {
-		{"@hourly", "0 * * * *"},   {"@daily", "0 0 * * *"},	{"@midnight", "0 0 * * *"},
-		{"@weekly", "0 0 * * 0"},   {"@monthly", "0 0 1 * *"},	{"@annually", "0 0 1 1 *"},
-		{"@yearly", "0 0 1 1 *"},
+		{ "@hourly", "0 * * * *" },   { "@daily", "0 0 * * *" },
+		{ "@midnight", "0 0 * * *" }, { "@weekly", "0 0 * * 0" },
+		{ "@monthly", "0 0 1 * *" },  { "@annually", "0 0 1 1 *" },
+		{ "@yearly", "0 0 1 1 *" },
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(aliases); i++)
@@ -166,11 +171,15 @@ static const char *alias_fields(const char *text)
 gboolean cron_parse(const char *text, struct cron *ret, GError **error)
 {
 	const char *alias = alias_fields(text);
-	g_auto(GStrv) parts = g_strsplit(alias ? alias : text, " ", 6);
+	g_autofree char *lower = g_ascii_strdown(alias ? alias : text, -1);
+	g_auto(GStrv) parts = g_strsplit(lower, " ", 6);
 	guint64 bits[G_N_ELEMENTS(fields)];
 
-	if (g_strv_length(parts) != G_N_ELEMENTS(fields))
+	if (g_strv_length(parts) != G_N_ELEMENTS(fields) || strstr(lower, ", "))
 		return fail(error, 400, FORM);
+	if (*lower == '@')
+		return fail(error, 400, "Error parsing schedule: unrecognized descriptor: %s",
+			    text);
 	for (gsize i = 0; i < G_N_ELEMENTS(fields); i++) {
 		if (!*parts[i])
 			return fail(error, 400, FORM);

@@ -9,7 +9,7 @@
 #include <time.h>
 
 struct cron {
-	guint64 minutes;      /* a bit for each that matches */
+	guint64 minutes; /* a bit for each that matches */
 	guint32 hours, days, months, weekdays;
 	gboolean any_day, any_weekday; /* their field was "*": when none was, either may match */
 };

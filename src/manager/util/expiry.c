@@ -28,8 +28,7 @@ static gboolean parse_part(const char *part, struct span *span, GError **error)
 	if (*count >= 0)
 		return fail(error, 400, "Invalid expiry expression");
 	if (!units_int64(number, count))
-		return fail(error, 400, "strconv.Atoi: parsing \"%s\": value out of range",
-			    number);
+		return fail(error, 400, "strconv.Atoi: parsing \"%s\": value out of range", number);
 	return TRUE;
 }
 
@@ -76,8 +75,7 @@ gboolean expiry_after(const char *text, time_t from, time_t *ret, GError **error
 		return fail(error, 400, "Invalid expiry expression");
 	tm.tm_min += cut(span.count[0], YEARS_MAX * 1000);
 	tm.tm_hour += cut(span.count[1], YEARS_MAX * 1000);
-	tm.tm_mday += cut(span.count[2], YEARS_MAX * 365) +
-		      cut(span.count[3], YEARS_MAX * 52) * 7;
+	tm.tm_mday += cut(span.count[2], YEARS_MAX * 365) + cut(span.count[3], YEARS_MAX * 52) * 7;
 	tm.tm_mon += cut(span.count[4], YEARS_MAX * 12);
 	tm.tm_year += cut(span.count[5], YEARS_MAX);
 	*ret = timegm(&tm);

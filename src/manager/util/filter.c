@@ -9,7 +9,7 @@
 
 #include "util/error.h"
 
-#define VALUE_MAX 1024	/* longer values are no patterns */
+#define VALUE_MAX 1024 /* longer values are no patterns */
 #define CLAUSES_MAX 256
 /* What a pattern may cost before it counts as not matching: PCRE's own limits are seconds. */
 #define PATTERN_LIMITS "(*LIMIT_MATCH=20000)(*LIMIT_DEPTH=2000)"
@@ -109,7 +109,7 @@ static GRegex *compile(const char *value)
 static gboolean parse_clause(const GPtrArray *words, guint *i, gboolean or, GArray *clauses,
 			     GError **error)
 {
-	struct clause clause = {.or = or};
+	struct clause clause = { .or = or };
 
 	if (word_is(words, *i, "not")) {
 		clause.not = TRUE;
@@ -141,7 +141,7 @@ static gboolean parse_clauses(const GPtrArray *words, GArray *clauses, GError **
 		if (i == words->len)
 			break;
 		or = word_is(words, i, "or");
-		if (!or && !word_is(words, i, "and"))
+		if (! or &&!word_is(words, i, "and"))
 			return fail(error, 400, "Invalid filter: invalid clause composition");
 		if (++i == words->len)
 			return fail(error, 400, "Invalid filter: unterminated compound clause");
@@ -216,7 +216,7 @@ gboolean filter_matches(const struct filter *filter, const json_t *object)
 
 		if (clause->differs)
 			one = !one;
-		if (clause->not)
+		if (clause->not )
 			one = !one;
 		match = clause->or ? match || one : match && one;
 	}

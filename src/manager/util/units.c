@@ -12,40 +12,40 @@ struct unit {
 };
 
 static const struct unit byte_units[] = {
-	{"", 1},
-	{"B", 1},
-	{" bytes", 1},
-	{"kB", 1000},
-	{"MB", 1000000},
-	{"GB", 1000000000},
-	{"TB", 1000000000000},
-	{"PB", 1000000000000000},
-	{"EB", 1000000000000000000},
-	{"KiB", 1LL << 10},
-	{"MiB", 1LL << 20},
-	{"GiB", 1LL << 30},
-	{"TiB", 1LL << 40},
-	{"PiB", 1LL << 50},
-	{"EiB", 1LL << 60},
-	{NULL, 0},
+	{ "", 1 },
+	{ "B", 1 },
+	{ " bytes", 1 },
+	{ "kB", 1000 },
+	{ "MB", 1000000 },
+	{ "GB", 1000000000 },
+	{ "TB", 1000000000000 },
+	{ "PB", 1000000000000000 },
+	{ "EB", 1000000000000000000 },
+	{ "KiB", 1LL << 10 },
+	{ "MiB", 1LL << 20 },
+	{ "GiB", 1LL << 30 },
+	{ "TiB", 1LL << 40 },
+	{ "PiB", 1LL << 50 },
+	{ "EiB", 1LL << 60 },
+	{ NULL, 0 },
 };
 
 static const struct unit bit_units[] = {
-	{"", 1},
-	{"bit", 1},
-	{"kbit", 1000},
-	{"Mbit", 1000000},
-	{"Gbit", 1000000000},
-	{"Tbit", 1000000000000},
-	{"Pbit", 1000000000000000},
-	{"Ebit", 1000000000000000000},
-	{"Kibit", 1LL << 10},
-	{"Mibit", 1LL << 20},
-	{"Gibit", 1LL << 30},
-	{"Tibit", 1LL << 40},
-	{"Pibit", 1LL << 50},
-	{"Eibit", 1LL << 60},
-	{NULL, 0},
+	{ "", 1 },
+	{ "bit", 1 },
+	{ "kbit", 1000 },
+	{ "Mbit", 1000000 },
+	{ "Gbit", 1000000000 },
+	{ "Tbit", 1000000000000 },
+	{ "Pbit", 1000000000000000 },
+	{ "Ebit", 1000000000000000000 },
+	{ "Kibit", 1LL << 10 },
+	{ "Mibit", 1LL << 20 },
+	{ "Gibit", 1LL << 30 },
+	{ "Tibit", 1LL << 40 },
+	{ "Pibit", 1LL << 50 },
+	{ "Eibit", 1LL << 60 },
+	{ NULL, 0 },
 };
 
 static gboolean with_unit(const char *text, const struct unit *units, gint64 *ret, GError **error)
@@ -106,8 +106,7 @@ gboolean units_size_or_percent(const char *text, gint64 whole, gint64 *ret, GErr
 		return units_size(text, ret, error);
 	if (!units_percent(text, &percent))
 		return fail(error, 400, "Invalid value: %s", text);
-	if (percent < 0 || whole < 0 ||
-	    __builtin_mul_overflow(whole / 100, (gint64)percent, ret) ||
+	if (percent < 0 || whole < 0 || __builtin_mul_overflow(whole / 100, (gint64)percent, ret) ||
 	    __builtin_add_overflow(*ret, whole % 100 * percent / 100, ret))
 		return fail(error, 400, "Invalid value: %s", text);
 	return TRUE;
@@ -115,7 +114,7 @@ gboolean units_size_or_percent(const char *text, gint64 whole, gint64 *ret, GErr
 
 char *units_show(gint64 bytes, int decimals)
 {
-	static const char *const names[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+	static const char *const names[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
 	double value = (double)bytes;
 	unsigned i = 0;
 
@@ -161,7 +160,7 @@ gboolean units_uint32(const char *text, guint32 *ret)
 
 gboolean units_bool(const char *text, gboolean *ret)
 {
-	static const char *const words[] = {"true", "1", "yes", "on", "false", "0", "no", "off"};
+	static const char *const words[] = { "true", "1", "yes", "on", "false", "0", "no", "off" };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
 		if (g_ascii_strcasecmp(text, words[i]))
@@ -214,7 +213,7 @@ static gboolean cpu_mask(const char *text, guint8 mask[UNITS_CPUS])
 
 GArray *units_cpu_set(const char *text, GError **error)
 {
-	guint8 mask[UNITS_CPUS] = {0};
+	guint8 mask[UNITS_CPUS] = { 0 };
 	GArray *set;
 
 	if (!cpu_mask(text, mask)) {
@@ -267,7 +266,7 @@ static gboolean milliseconds(const char *text, gint64 *ret, GError **error)
 
 gboolean units_allowance(const char *text, struct units_allowance *ret, GError **error)
 {
-	struct units_allowance allowance = {0};
+	struct units_allowance allowance = { 0 };
 	g_autofree char *copy = g_strdup(text);
 	char *slash = strchr(copy, '/');
 

@@ -34,7 +34,7 @@ gboolean units_cpu_limit(const char *text, unsigned *ret_count, GArray **ret_set
 
 /* limits.cpu.allowance. */
 struct units_allowance {
-	gboolean hard;	      /* quota and period, else percent: a weight */
+	gboolean hard; /* quota and period, else percent: a weight */
 	int percent;
 	gint64 quota, period; /* microseconds */
 };
