@@ -25,6 +25,7 @@
 #include "core/stop.h"
 #include "daemon.h"
 #include "db/db.h"
+#include "drivers/instance/instance.h"
 #include "log.h"
 #include "util/error.h"
 
@@ -194,7 +195,7 @@ static void warn_of_pool(const char *pool, const GError *error)
 /* What a daemon that was killed left half done is put in order before anybody can see it. */
 static gboolean start_objects(struct daemon *daemon, GError **error)
 {
-	daemon->instances = instances_new();
+	daemon->instances = instances_new(&instance_lxc);
 	return pool_startup(daemon, warn_of_pool, error) && image_startup(daemon, error) &&
 	       instances_startup(daemon, error);
 }

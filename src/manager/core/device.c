@@ -305,11 +305,14 @@ static gboolean take_out(struct instance *inst, const struct device_run *run, GE
 		if (!driver->nic_remove(&place, &g_array_index(run->nics, struct instance_nic, i),
 					error))
 			return FALSE;
-	for (guint i = 0; i < run->mounts->len; i++)
-		if (!driver->mount_remove(
-			    &place, g_array_index(run->mounts, struct instance_mount, i).target,
-			    FALSE, error))
+	for (guint i = 0; i < run->mounts->len; i++) {
+		const struct instance_mount *mount = &g_array_index(run->mounts,
+								    struct instance_mount, i);
+
+		if (!driver->mount_remove(&place, mount->target,
+					  strcmp(mount->options, DEVICE_OWN_TARGET) == 0, error))
 			return FALSE;
+	}
 	for (guint i = 0; i < run->devices->len; i++)
 		if (!driver->device_remove(
 			    &place, &g_array_index(run->devices, struct instance_device, i), error))

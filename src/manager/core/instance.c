@@ -148,7 +148,7 @@ static struct instance *new_picture(struct daemon *daemon, gboolean is_snapshot)
 	struct instance *inst = g_new0(struct instance, 1);
 
 	inst->daemon = daemon;
-	inst->driver = &instance_lxc;
+	inst->driver = instances_driver(daemon);
 	inst->snapshot = is_snapshot ? g_strdup("") : NULL;
 	return inst;
 }

@@ -66,7 +66,7 @@ static struct instance *picture_of(struct daemon *daemon, const struct instance_
 	char now[CLOCK_TEXT];
 
 	inst->daemon = daemon;
-	inst->driver = &instance_lxc;
+	inst->driver = instances_driver(daemon);
 	inst->project = g_strdup(new->project);
 	inst->name = g_strdup(new->name);
 	inst->description = g_strdup(new->description ? new->description : "");

@@ -18,12 +18,14 @@ struct instances {
 	GHashTable *holds; /* "project/name" -> struct hold */
 	guint threads;
 	GRecMutex decide;
+	const struct instance_driver *driver;
 };
 
-struct instances *instances_new(void)
+struct instances *instances_new(const struct instance_driver *driver)
 {
 	struct instances *all = g_new0(struct instances, 1);
 
+	all->driver = driver;
 	g_mutex_init(&all->mutex);
 	g_cond_init(&all->changed);
 	g_rec_mutex_init(&all->decide);
@@ -40,6 +42,11 @@ void instances_free(struct instances *all)
 	g_cond_clear(&all->changed);
 	g_mutex_clear(&all->mutex);
 	g_free(all);
+}
+
+const struct instance_driver *instances_driver(const struct daemon *daemon)
+{
+	return daemon->instances->driver;
 }
 
 static void hold_unref(struct hold *hold)

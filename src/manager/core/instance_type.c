@@ -16,9 +16,9 @@ struct size {
 static gboolean parse_part(const char *part, struct size *size)
 {
 	char *end;
-	double value = g_ascii_strtod(part + 1, &end);
+	double value = *part ? g_ascii_strtod(part + 1, &end) : 0;
 
-	if (!g_ascii_isdigit(part[1]) || *end || !(value > 0) || value > 100000)
+	if (!*part || !g_ascii_isdigit(part[1]) || *end || !(value > 0) || value > 100000)
 		return FALSE;
 	if (*part == 'c')
 		size->cpus = value;

@@ -8,7 +8,10 @@
 #include "core/event.h"
 #include "daemon.h"
 
-struct instances *instances_new(void);
+struct instance_driver;
+
+/* DRIVER is what runs them: &instance_lxc but in tests. */
+struct instances *instances_new(const struct instance_driver *driver);
 void instances_free(struct instances *all);
 
 /*

@@ -4,6 +4,8 @@
 
 #include "core/instance.h"
 
+const struct instance_driver *instances_driver(const struct daemon *daemon);
+
 /* Counts a thread that works on an instance unasked, until instances_end(). */
 void instances_begin(struct daemon *daemon);
 void instances_end(struct daemon *daemon);

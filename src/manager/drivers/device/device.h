@@ -84,6 +84,9 @@ void device_run_free(struct device_run *run);
 typedef struct device_run device_run_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(device_run_t, device_run_free)
 
+/* What stop() gives as the options of a mount whose mount point goes with it. */
+#define DEVICE_OWN_TARGET "create=file"
+
 /* Hands TEXT to RUN, which frees it; returns it. */
 const char *device_run_keep(struct device_run *run, char *text);
 void device_run_mount(struct device_run *run, const char *source, const char *target,

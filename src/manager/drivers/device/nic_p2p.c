@@ -43,17 +43,27 @@ static gboolean check_interface(const char *value, GError **error)
 	return TRUE;
 }
 
-static gboolean check_routes(const char *value, GError **error)
+static gboolean check_routes(const char *value, int family, GError **error)
 {
 	g_auto(GStrv) parts = g_strsplit(value, ",", -1);
 	struct nl_addr *address;
 
 	for (char **part = parts; *part; part++) {
-		if (nl_addr_parse(g_strstrip(*part), AF_UNSPEC, &address) < 0)
+		if (nl_addr_parse(g_strstrip(*part), family, &address) < 0)
 			return fail(error, 400, "Invalid value for an IP network \"%s\"", *part);
 		nl_addr_put(address);
 	}
 	return TRUE;
+}
+
+static gboolean check_routes4(const char *value, GError **error)
+{
+	return check_routes(value, AF_INET, error);
+}
+
+static gboolean check_routes6(const char *value, GError **error)
+{
+	return check_routes(value, AF_INET6, error);
 }
 
 static const struct device_option options[] = {
@@ -61,8 +71,8 @@ static const struct device_option options[] = {
 	{ "mtu", device_check_number, 0 },
 	{ "hwaddr", check_mac, 0 },
 	{ "host_name", check_interface, 0 },
-	{ "ipv4.routes", check_routes, DEVICE_LIVE },
-	{ "ipv6.routes", check_routes, DEVICE_LIVE },
+	{ "ipv4.routes", check_routes4, DEVICE_LIVE },
+	{ "ipv6.routes", check_routes6, DEVICE_LIVE },
 	{ "boot.priority", device_check_number, DEVICE_LIVE },
 	{ 0 },
 };

@@ -153,7 +153,7 @@ static gboolean stop(const struct device *device, struct device_run *run, GError
 	if (lstat(at, &st) < 0)
 		return TRUE;
 	tell(device, run, (int)major(st.st_rdev), (int)minor(st.st_rdev));
-	device_run_mount(run, "none", target, "", FALSE);
+	device_run_mount(run, "none", target, DEVICE_OWN_TARGET, FALSE);
 	return TRUE;
 }
 
