@@ -22,6 +22,7 @@
 #include "core/instances.h"
 #include "core/operation.h"
 #include "core/pool.h"
+#include "core/snapshot.h"
 #include "core/stop.h"
 #include "daemon.h"
 #include "db/db.h"
@@ -197,7 +198,7 @@ static gboolean start_objects(struct daemon *daemon, GError **error)
 {
 	daemon->instances = instances_new(&instance_lxc);
 	return pool_startup(daemon, warn_of_pool, error) && image_startup(daemon, error) &&
-	       instances_startup(daemon, error);
+	       instances_startup(daemon, error) && (snapshot_startup(daemon), TRUE);
 }
 
 /* Everything is up before the socket exists: a client that connects is served. */

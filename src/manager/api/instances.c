@@ -5,6 +5,7 @@
 #include "api/instances_post.h"
 #include "api/request.h"
 #include "core/instance.h"
+#include "core/snapshot.h"
 #include "util/filter.h"
 #include "util/names.h"
 
@@ -189,6 +190,13 @@ static gboolean check_etag(const struct request *request, const struct instance 
 	return request_if_match(request, etag, error);
 }
 
+static gboolean run_restore(struct operation *op, void *data, GError **error)
+{
+	struct job *job = data;
+
+	return snapshot_restore(job->inst, job->name, operation_requestor(op), error);
+}
+
 /* PUT: what is absent is taken away. */
 static json_t *as_whole(const json_t *body)
 {
@@ -214,6 +222,9 @@ static struct reply *instance_put(struct request *request, GError **error)
 
 	if (!body || !check_etag(request, inst, error))
 		return NULL;
+	if (*json_text(body, "restore"))
+		return start_job(request, g_steal_pointer(&inst), NULL, json_text(body, "restore"),
+				 "Restoring snapshot", run_restore);
 	return start_job(request, g_steal_pointer(&inst), as_whole(body), NULL, "Updating instance",
 			 run_update);
 }

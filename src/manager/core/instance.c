@@ -118,6 +118,18 @@ gboolean instance_expand(struct instance *inst, GError **error)
 	return TRUE;
 }
 
+static json_t *parents_profiles(const struct instance *snapshot, GError **error)
+{
+	g_autoptr(json_t) row = db_row(snapshot->daemon->db, error,
+				       "SELECT instance_id FROM instances_snapshots WHERE id = ?1",
+				       "i", snapshot->id);
+
+	return row ? db_instance_profiles(snapshot->daemon->db,
+					  json_integer_value(json_object_get(row, "instance_id")),
+					  error)
+		   : NULL;
+}
+
 static gboolean read_parts(struct instance *inst, GError **error)
 {
 	const char *owner = inst->snapshot ? "instance_snapshot" : "instance";
@@ -128,8 +140,8 @@ static gboolean read_parts(struct instance *inst, GError **error)
 	json_t *devices = config ? db_devices_get(db, prefix, owner, inst->id, error) : NULL;
 	json_t *profiles = NULL;
 
-	if (devices && inst->snapshot)
-		profiles = json_array();
+	if (devices && inst->snapshot) /* it has its instance's */
+		profiles = parents_profiles(inst, error);
 	else if (devices)
 		profiles = db_instance_profiles(db, inst->id, error);
 	if (!profiles) {

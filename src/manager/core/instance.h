@@ -27,11 +27,11 @@ struct instance {
 	gboolean ephemeral, stateful;
 	char *created_at, *last_used_at, *expires_at; /* RFC 3339; expires_at of snapshots */
 	json_t *config, *devices;		      /* its own: a map, and an object of maps */
-	json_t *profiles;			      /* array of names; empty for snapshots */
-	json_t *expanded_config, *expanded_devices;   /* with the profiles' */
-	char *pool;				      /* where its volume is; NULL: no root disk */
-	char *id_on_host;			      /* NAME, or PROJECT_NAME outside "default" */
-	char *dir, *log_dir;			      /* see struct instance_place */
+	json_t *profiles; /* array of names; a snapshot has its instance's */
+	json_t *expanded_config, *expanded_devices; /* with the profiles' */
+	char *pool;				    /* where its volume is; NULL: no root disk */
+	char *id_on_host;			    /* NAME, or PROJECT_NAME outside "default" */
+	char *dir, *log_dir;			    /* see struct instance_place */
 	char *path, *rootfs; /* where its volume is seen, and its root file system in it */
 	gboolean legacy_url; /* was asked for as "containers": URLs in answers say so */
 };

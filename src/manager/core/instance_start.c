@@ -10,6 +10,7 @@
 #include "core/balance.h"
 #include "core/device.h"
 #include "core/instances_private.h"
+#include "core/snapshot.h"
 #include "core/template.h"
 #include "db/instance.h"
 #include "util/clock.h"
@@ -231,7 +232,8 @@ gboolean instance_start_locked(struct instance *inst, const struct requestor *wh
 	if (!instance_reload(inst, error) || !check_startable(inst, error))
 		return FALSE;
 	instance_clean(inst); /* of a start that a killed daemon did not end */
-	if (!fill_nics(inst, error) || !instance_mount(inst, error))
+	if (!fill_nics(inst, error) || !snapshot_at_start(inst, error) ||
+	    !instance_mount(inst, error))
 		return FALSE;
 	if (!start_mounted(inst, error)) {
 		struct instance_place place = instance_place(inst);
