@@ -25,6 +25,16 @@ const char *const api_extensions[] = {
 	"api_filtering",		     /* api/instances.c, api/images.c */
 	"instance_all_projects",	     /* api/instances.c */
 	"instance_bulk_state_change",	     /* api/instances.c */
+	"file_delete",			     /* api/instance_files.c */
+	"file_append",			     /* api/instance_files.c */
+	"file_symlinks",		     /* api/instance_files.c */
+	"file_get_symlink",		     /* api/instance_files.c */
+	"directory_manipulation",	     /* api/instance_files.c */
+	"instance_file_head",		     /* api/instance_files.c */
+	"container_exec_recording",	     /* api/instance_exec.c */
+	"container_exec_signal_handling",     /* api/instance_exec.c */
+	"container_exec_user_group_cwd",     /* api/instance_exec.c */
+	"console",			     /* api/instance_console.c */
 	"container_edit_metadata",	     /* api/metadata.c */
 	"container_image_properties",	     /* api/instances_post.c */
 	"entity_description",		     /* core/instance_update.c */

@@ -365,7 +365,9 @@ static void set_headers(SoupServerMessage *message, const struct reply *reply)
 static void send_bytes(SoupServerMessage *message, const struct reply *reply)
 {
 	set_headers(message, reply);
-	soup_message_body_append_bytes(soup_server_message_get_response_body(message), reply->body);
+	if (g_bytes_get_size(reply->body) > 0) /* libsoup takes no empty piece */
+		soup_message_body_append_bytes(soup_server_message_get_response_body(message),
+					       reply->body);
 }
 
 static void send_stream(struct call *call, struct reply *reply)

@@ -173,7 +173,7 @@ struct reply *reply_stream(GInputStream *stream, gint64 len, const char *content
 	return reply;
 }
 
-static void header_modified(struct reply *reply, time_t when)
+void reply_header_modified(struct reply *reply, time_t when)
 {
 	g_autoptr(GDateTime) date = g_date_time_new_from_unix_utc(when);
 	g_autofree char *text = date ? g_date_time_format(date, "%a, %d %b %Y %H:%M:%S GMT") : NULL;
@@ -188,7 +188,7 @@ struct reply *reply_file(int fd, const char *content_type, const char *filename)
 	struct stat st;
 
 	if (fstat(fd, &st) == 0) {
-		header_modified(reply, st.st_mtime);
+		reply_header_modified(reply, st.st_mtime);
 		if (S_ISREG(st.st_mode)) {
 			reply->file = fd;
 			reply->len = st.st_size;
@@ -233,15 +233,28 @@ static gboolean parse_range(const char *range, gint64 size, gint64 *ret_first, g
 	return TRUE;
 }
 
+static gboolean can_seek(const struct reply *reply)
+{
+	return reply->file >= 0 || G_IS_SEEKABLE(reply->stream);
+}
+
+static gboolean seek(const struct reply *reply, gint64 offset)
+{
+	if (reply->file >= 0)
+		return lseek(reply->file, offset, SEEK_SET) == offset;
+	return g_seekable_seek(G_SEEKABLE(reply->stream), offset, G_SEEK_SET, NULL, NULL);
+}
+
 void reply_apply_range(struct reply *reply, const char *range)
 {
 	g_autofree char *value = NULL;
 	gint64 first, last, size = reply->len;
 
 	/* Several ranges at once may be answered with the whole: nobody's client asks for them. */
-	if (reply->file < 0 || !g_str_has_prefix(range, "bytes=") || strchr(range, ','))
+	if (size < 0 || !can_seek(reply) || !g_str_has_prefix(range, "bytes=") ||
+	    strchr(range, ','))
 		return;
-	if (!parse_range(range, size, &first, &last) || lseek(reply->file, first, SEEK_SET) < 0) {
+	if (!parse_range(range, size, &first, &last) || !seek(reply, first)) {
 		reply->status = 416;
 		reply->len = 0;
 		value = g_strdup_printf("bytes */%" G_GINT64_FORMAT, size);

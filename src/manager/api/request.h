@@ -51,7 +51,8 @@ struct reply *reply_created(const char *format, ...) G_GNUC_PRINTF(1, 2); /* Loc
 struct reply *reply_operation(struct operation *op);
 struct reply *reply_text(const char *content_type, char *text, gssize len);
 
-/* A stream of LEN bytes (-1: unknown, chunked) that is closed when it is sent. */
+/* A stream of LEN bytes (-1: unknown, chunked) that is closed when it is sent; with Range where it
+ * can be sought in. */
 struct reply *reply_stream(GInputStream *stream, gint64 len, const char *content_type);
 
 /* A file, with Range and Last-Modified; FILENAME (may be NULL) for Content-Disposition. */
@@ -59,6 +60,9 @@ struct reply *reply_file(int fd, const char *content_type, const char *filename)
 
 /* Adds a header to any reply. */
 void reply_header(struct reply *reply, const char *name, const char *value);
+
+/* Last-Modified. */
+void reply_header_modified(struct reply *reply, time_t when);
 
 /*
  * 101, after which the connection belongs to TAKEN, called on a thread of its own.
@@ -99,5 +103,6 @@ struct route {
 /* Each file in api/ that has resources exports one table, ended by a row without a path. */
 extern const struct route routes_server[], routes_operations[], routes_events[], routes_internal[],
 	routes_profiles[], routes_projects[], routes_warnings[], routes_images[], routes_pools[],
-	routes_instances[], routes_instance_exec[], routes_instance_files[], routes_snapshots[],
+	routes_instances[], routes_instance_exec[], routes_instance_console[],
+	routes_instance_files[], routes_instance_sftp[], routes_instance_logs[], routes_snapshots[],
 	routes_backups[], routes_metadata[];

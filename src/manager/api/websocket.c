@@ -347,6 +347,8 @@ gboolean websocket_receive(struct websocket *ws, int timeout_ms, GCancellable *c
 struct mirror {
 	struct websocket *ws;
 	int fd_in, fd_out;     /* -1: done */
+	int fd_ended;	       /* -1: none, or seen */
+	gboolean ended;	       /* what fd_out has now is all */
 	GByteArray *unwritten; /* of the message for fd_in */
 	gboolean same;	       /* a terminal: its output's end is the end */
 	gboolean gone;
@@ -368,7 +370,7 @@ static void mirror_read(struct mirror *mirror)
 	guint8 block[READ_BLOCK];
 	gssize got = read(mirror->fd_out, block, sizeof(block));
 
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+	if (got < 0 && (errno == EINTR || (errno == EAGAIN && !mirror->ended)))
 		return;
 	if (got > 0) {
 		mirror->behind = push(mirror->ws, BINARY, block, got);
@@ -404,7 +406,7 @@ static void mirror_receive(struct mirror *mirror)
 	}
 }
 
-enum { WAIT_SOCKET, WAIT_IN, WAIT_OUT, WAIT_CANCEL, WAIT_COUNT };
+enum { WAIT_SOCKET, WAIT_IN, WAIT_OUT, WAIT_CANCEL, WAIT_ENDED, WAIT_COUNT };
 
 static void mirror_poll(struct mirror *mirror, GPollFD *cancel, gint timeout_ms,
 			GPollFD fds[WAIT_COUNT])
@@ -419,8 +421,10 @@ static void mirror_poll(struct mirror *mirror, GPollFD *cancel, gint timeout_ms,
 	fds[WAIT_OUT] = (GPollFD){ .fd = mirror->behind < MIRROR_BEHIND ? mirror->fd_out : -1,
 				   .events = G_IO_IN };
 	fds[WAIT_CANCEL] = *cancel;
+	fds[WAIT_ENDED] = (GPollFD){ .fd = mirror->fd_ended, .events = G_IO_IN };
 	/* bytes that the stream has read already do not show in poll() */
-	if (reads && g_pollable_input_stream_is_readable(ws->in))
+	if ((reads && g_pollable_input_stream_is_readable(ws->in)) ||
+	    (mirror->ended && fds[WAIT_OUT].fd >= 0))
 		timeout_ms = 0;
 	g_poll(fds, WAIT_COUNT, timeout_ms);
 }
@@ -439,7 +443,12 @@ static void mirror_step(struct mirror *mirror, const GPollFD fds[WAIT_COUNT])
 	/* a client that went away while nothing could be read from it */
 	if ((fds[WAIT_SOCKET].revents & (G_IO_HUP | G_IO_ERR)) && mirror->unwritten->len > 0)
 		mirror->gone = TRUE;
-	if (fds[WAIT_OUT].revents && mirror->fd_out >= 0)
+	if (fds[WAIT_ENDED].revents) {
+		mirror->ended = TRUE;
+		mirror->fd_ended = -1;
+	}
+	if ((fds[WAIT_OUT].revents || (mirror->ended && fds[WAIT_OUT].fd >= 0)) &&
+	    mirror->fd_out >= 0)
 		mirror_read(mirror);
 }
 
@@ -458,9 +467,20 @@ static gboolean mirror_unfinished(const struct mirror *mirror)
 gboolean websocket_mirror(struct websocket *ws, int fd_in, int fd_out, GCancellable *cancel,
 			  GError **error)
 {
+	return websocket_mirror_until(ws, fd_in, fd_out, -1, cancel, NULL, error);
+}
+
+gboolean websocket_mirror_until(struct websocket *ws, int fd_in, int fd_out, int fd_ended,
+				GCancellable *cancel, gboolean *ret_gone, GError **error)
+{
 	g_autoptr(GByteArray) unwritten = g_byte_array_new();
 	struct mirror mirror = {
-		ws, fd_in, fd_out, unwritten, fd_in >= 0 && fd_in == fd_out, 0, 0
+		.ws = ws,
+		.fd_in = fd_in,
+		.fd_out = fd_out,
+		.fd_ended = fd_ended,
+		.unwritten = unwritten,
+		.same = fd_in >= 0 && fd_in == fd_out,
 	};
 	gint64 ping = g_get_monotonic_time() + PING_SECONDS * G_USEC_PER_SEC;
 	GPollFD cancel_fd = { .fd = -1 };
@@ -482,6 +502,8 @@ gboolean websocket_mirror(struct websocket *ws, int fd_in, int fd_out, GCancella
 	}
 	if (cancel_fd.fd >= 0)
 		g_cancellable_release_fd(cancel);
+	if (ret_gone)
+		*ret_gone = mirror.gone;
 	if (g_cancellable_set_error_if_cancelled(cancel, error))
 		return FALSE;
 	return TRUE;

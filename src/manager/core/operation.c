@@ -271,6 +271,7 @@ static struct operation *operation_new(struct daemon *daemon, const struct opera
 	op->free_data = spec->free_data;
 	op->resources = spec->resources;
 	op->metadata = spec->metadata;
+	op->sockets = spec->sockets;
 	op->cancel = g_cancellable_new();
 	op->created = op->updated = clock_now();
 	op->status = STATUS_PENDING;

@@ -13,6 +13,7 @@
 
 struct daemon;
 struct operation;
+struct operation_sockets;
 
 enum operation_class { OPERATION_TASK, OPERATION_WEBSOCKET, OPERATION_TOKEN };
 
@@ -27,6 +28,7 @@ struct operation_spec {
 	json_t *metadata;	 /* taken over; may be NULL */
 	operation_run run;	 /* NULL: a token, that lives until it is cancelled */
 	gboolean may_cancel;	 /* DELETE cancels operation_cancellable() */
+	struct operation_sockets *sockets; /* as operation_use_sockets() from the start; may be NULL */
 	const struct requestor *who; /* copied; may be NULL */
 	void *data;
 	GDestroyNotify free_data; /* may be NULL; called once, when the operation is over */
@@ -75,7 +77,6 @@ gboolean operation_cancel_asked(struct operation *op, GError **error);
  * Announces a socket by name ("0", "1", "2", "control") before the operation starts: returns its
  * secret for the metadata ("fds"). The secrets belong to SOCKETS, which the operation's data own.
  */
-struct operation_sockets;
 struct operation_sockets *operation_sockets_new(void);
 const char *operation_sockets_add(struct operation_sockets *sockets, const char *name);
 void operation_sockets_free(struct operation_sockets *sockets);
@@ -91,6 +92,10 @@ struct websocket;
  */
 struct websocket *operation_sockets_wait(struct operation *op, struct operation_sockets *sockets,
 					 const char *name, unsigned seconds, GError **error);
+
+/* The same of one that need not come: waits until it has, or CANCEL is cancelled (then NULL). */
+struct websocket *operation_sockets_await(struct operation_sockets *sockets, const char *name,
+					  GCancellable *cancel);
 
 /*
  * A client has come with a socket: whether SECRET is one that nobody uses already (403), and the

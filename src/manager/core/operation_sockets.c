@@ -182,3 +182,17 @@ struct websocket *operation_sockets_wait(struct operation *op, struct operation_
 		fail(error, 500, "Timed out waiting for websockets to connect");
 	return ws;
 }
+
+struct websocket *operation_sockets_await(struct operation_sockets *sockets, const char *name,
+					  GCancellable *cancel)
+{
+	gulong handler = g_cancellable_connect(cancel, G_CALLBACK(wake), sockets, NULL);
+	struct websocket *ws;
+
+	g_mutex_lock(&sockets->lock);
+	while (!(ws = take(sockets, name)) && !g_cancellable_is_cancelled(cancel))
+		g_cond_wait(&sockets->changed, &sockets->lock);
+	g_mutex_unlock(&sockets->lock);
+	g_cancellable_disconnect(cancel, handler);
+	return ws;
+}
