@@ -216,10 +216,11 @@ static struct sftp_stat get_attrs(struct sftp *sftp)
 {
 	guint32 has = get32(sftp);
 	struct sftp_stat st = { 0 };
+	guint64 size = 0;
 	guint32 len;
 
 	if (has & A_SIZE)
-		st.size = (gint64)MIN(get64(sftp), (guint64)G_MAXINT64);
+		size = get64(sftp);
 	if (has & A_OWNER) {
 		st.uid = get32(sftp);
 		st.gid = get32(sftp);
@@ -235,6 +236,7 @@ static struct sftp_stat get_attrs(struct sftp *sftp)
 			get_data(sftp, &len);
 			get_data(sftp, &len);
 		}
+	st.size = (gint64)MIN(size, (guint64)G_MAXINT64);
 	return st;
 }
 
