@@ -544,6 +544,20 @@ START_TEST(the_same_twice)
 }
 END_TEST
 
+/* What a hook brings about late is in nobody's way. */
+START_TEST(late_hooks)
+{
+	for (int i = 0; i < 20; i++) {
+		g_autoptr(instance_t) inst = made("c1", "{}");
+
+		MUST(instance_start(inst, NULL, &problem));
+		MUST(instance_stop(inst, TRUE, 0, NULL, &problem));
+		MUST(instance_on_stop(inst, "stop", &problem));
+		MUST(instance_delete(inst, NULL, &problem));
+	}
+}
+END_TEST
+
 /* --- sizes by name
  * ------------------------------------------------------------------------------------ */
 
@@ -581,6 +595,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, deleted);
 	tcase_add_test(tests, busy);
 	tcase_add_test(tests, the_same_twice);
+	tcase_add_test(tests, late_hooks);
 	tcase_add_test(tests, types);
 }
 

@@ -71,7 +71,7 @@ kill_lxd() {
 }
 
 stop_lxd() {
-	kill "$lxd" && wait "$lxd"
+	kill "$lxd" && wait "$lxd" && lxd=''
 }
 
 state() { # NAME
@@ -143,7 +143,7 @@ errors() {
 		refused 'Unknown configuration key: limits.foo' lxc config set "$id-a" limits.foo 1 &&
 		refused 'Renaming of running container not allowed' lxc move "$id-a" "$id-x" &&
 		refused 'Instance not found' lxc start "$id-none" &&
-		refused "Image alias" lxc launch none "$id-x" &&
+		refused 'not found' lxc launch none "$id-x" &&
 		refused 'Invalid instance name' lxc init bb "${id}_x" && is "$id-a" RUNNING &&
 		no_trace "$id-x"
 }
@@ -194,7 +194,7 @@ limit_of() { # NAME V1-FILE V2-FILE: the value in its cgroup
 }
 
 limits() {
-	lxc config set "$id-a" limits.memory 64MiB limits.processes 50 &&
+	lxc config set "$id-a" limits.memory=64MiB limits.processes=50 &&
 		[ "$(limit_of "$id-a" memory.limit_in_bytes memory.max)" = 67108864 ] &&
 		[ "$(limit_of "$id-a" pids.max pids.max)" = 50 ] &&
 		lxc config set "$id-a" limits.memory 128MiB &&
@@ -269,7 +269,7 @@ projects() {
 		[ -L "$LXD_DIR/containers/q_$id-a" ] &&
 		[ "$(lxc list --all-projects -f csv -c n | grep -c "^$id-a\$")" = 2 ] &&
 		lxc project set q limits.instances 1 &&
-		refused 'limit' lxc init bb "$id-c" --project q &&
+		refused 'Reached maximum number of instances' lxc init bb "$id-c" --project q &&
 		lxc delete -f "$id-a" --project q && lxc project delete q
 }
 
@@ -367,16 +367,33 @@ views_inside() {
 		[ "$kib" = 32768 ]
 }
 
+overlay() { # DIRECTORY: what is made there from now on is not made on the host
+	local up
+	up=$(mktemp -d "$dir/overlay/XXXX") && mkdir "$up/upper" "$up/work" &&
+		mount -t overlay -o "lowerdir=$1,upperdir=$up/upper,workdir=$up/work" overlay "$1"
+}
+
+# The build's lxcfs and its hook, where the installed ones would be.
 serve_views() {
-	mount -t tmpfs tmpfs /run && mkdir -p /var/lib/lxcfs || return 1
+	mkdir "$dir/overlay" && mount -t tmpfs tmpfs "$dir/overlay" && overlay /usr/share &&
+		overlay /var/lib && mount -t tmpfs tmpfs /run &&
+		mkdir -p /usr/share/lxcfs /var/lib/lxcfs || return 1
+	rm -f /usr/share/lxcfs/lxc.mount.hook
+	cp "$build/lxc.mount.hook" /usr/share/lxcfs/
 	"$build/lxcfs" -p "$dir/views.pid" /var/lib/lxcfs >"$dir/views.log" 2>&1 </dev/null &
 	views=$!
 	await test -e /var/lib/lxcfs/proc/meminfo
 }
 
+ends_alone() {
+	local before
+	before=$(init_of "$id-a")
+	stop_lxd && [ "$before" -gt 0 ] && kill -0 "$before"
+}
+
 tear_down() {
 	local name
-	[ -n "$lxd" ] || return 0
+	[ -n "$lxd" ] || start_lxd || return 0
 	for name in $(lxc list -f csv -c n); do
 		timeout 30 lxc delete -f "$name"
 	done
@@ -418,7 +435,7 @@ if [ -x "$build/lxcfs" ] && serve_views; then
 else
 	echo 'ok - the views inside follow the limits # SKIP no lxcfs'
 fi
-check 'the daemon ends when asked' stop_lxd
+check 'the daemon ends when asked, its instances do not' ends_alone
 if grep -E 'runtime error|AddressSanitizer' "$dir/lxd.out" >"$dir/out"; then
 	sed 's/^/# /' "$dir/out"
 	echo 'not ok - no complaint of a sanitizer'

@@ -56,18 +56,36 @@ static json_t *content(const struct instance *inst)
 	return all;
 }
 
+/* Under a name that is always the same until it is whole: a kill leaves at most that one behind. */
+static gboolean write_file(const char *dir, const char *text, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("%s/backup.yaml", dir);
+	g_autofree char *aside = g_strdup_printf("%s/.backup.yaml", dir);
+	gsize len = strlen(text);
+	gboolean ok;
+	int fd;
+
+	g_unlink(aside);
+	fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+	if (fd < 0)
+		return fail_errno(error, errno, "Failed to create %s", aside);
+	ok = (gsize)write(fd, text, len) == len;
+	close(fd);
+	return (ok && g_rename(aside, path) == 0) ||
+	       fail_errno(error, errno, "Failed to write %s", path);
+}
+
 gboolean instance_write_backup(struct instance *inst, GError **error)
 {
 	g_autoptr(json_t) all = NULL;
-	g_autofree char *text = NULL, *path = NULL;
+	g_autofree char *text = NULL;
 	gboolean ok;
 
 	if (inst->snapshot || !inst->pool || !instance_mount(inst, error))
 		return inst->snapshot || !inst->pool;
 	all = content(inst);
 	text = yaml_print(all, YAML_AS_GIVEN);
-	path = g_strdup_printf("%s/backup.yaml", inst->path);
-	ok = g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0400, error);
+	ok = write_file(inst->path, text, error);
 	instance_unmount(inst, NULL);
 	return ok;
 }

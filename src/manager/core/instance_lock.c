@@ -8,6 +8,7 @@
 struct hold {
 	gint refs; /* the table's and the waiters'; under the mutex */
 	char *action;
+	gboolean passing; /* the daemon's own: who comes meanwhile waits */
 	gboolean over;
 	GError *failed;
 };
@@ -16,6 +17,7 @@ struct instances {
 	GMutex mutex;
 	GCond changed;	   /* a hold is over, or a thread */
 	GHashTable *holds; /* "project/name" -> struct hold */
+	GHashTable *down;  /* "project/name" of those that stop with the host */
 	guint threads;
 	GRecMutex decide;
 	const struct instance_driver *driver;
@@ -30,6 +32,7 @@ struct instances *instances_new(const struct instance_driver *driver)
 	g_cond_init(&all->changed);
 	g_rec_mutex_init(&all->decide);
 	all->holds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	all->down = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	return all;
 }
 
@@ -38,6 +41,7 @@ void instances_free(struct instances *all)
 	if (!all)
 		return;
 	g_hash_table_unref(all->holds);
+	g_hash_table_unref(all->down);
 	g_rec_mutex_clear(&all->decide);
 	g_cond_clear(&all->changed);
 	g_mutex_clear(&all->mutex);
@@ -78,12 +82,13 @@ static gboolean wait_for(struct instances *all, struct hold *hold, GError **erro
 	return worked;
 }
 
-static void take(struct instances *all, char *key, const char *action)
+static void take(struct instances *all, char *key, const char *action, gboolean passing)
 {
 	struct hold *hold = g_new0(struct hold, 1);
 
 	hold->refs = 1;
 	hold->action = g_strdup(action);
+	hold->passing = passing;
 	g_hash_table_insert(all->holds, key, hold);
 }
 
@@ -95,6 +100,10 @@ gboolean instance_lock(struct daemon *daemon, const char *project, const char *n
 	g_autofree char *key = key_of(project, name);
 	struct hold *hold = g_hash_table_lookup(all->holds, key);
 
+	while (hold && hold->passing) {
+		wait_for(all, hold, NULL);
+		hold = g_hash_table_lookup(all->holds, key);
+	}
 	if (ret_done)
 		*ret_done = FALSE;
 	if (hold && ret_done && strcmp(hold->action, action) == 0) {
@@ -104,7 +113,7 @@ gboolean instance_lock(struct daemon *daemon, const char *project, const char *n
 	if (hold)
 		return fail(error, 400, "Instance is busy running a \"%s\" operation",
 			    hold->action);
-	take(all, g_steal_pointer(&key), action);
+	take(all, g_steal_pointer(&key), action, FALSE);
 	return TRUE;
 }
 
@@ -118,7 +127,7 @@ void instance_lock_wait(struct daemon *daemon, const char *project, const char *
 
 	while ((hold = g_hash_table_lookup(all->holds, key)))
 		wait_for(all, hold, NULL);
-	take(all, key, action);
+	take(all, key, action, TRUE);
 }
 
 void instance_unlock(struct daemon *daemon, const char *project, const char *name,
@@ -155,6 +164,23 @@ gboolean instance_wait_unlocked(const struct instance *inst, GError **error)
 	struct hold *hold = g_hash_table_lookup(all->holds, key);
 
 	return !hold || wait_for(all, hold, error);
+}
+
+void instances_goes_down(const struct instance *inst)
+{
+	struct instances *all = inst->daemon->instances;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&all->mutex);
+
+	g_hash_table_add(all->down, key_of(inst->project, inst->name));
+}
+
+gboolean instances_is_down(const struct instance *inst)
+{
+	struct instances *all = inst->daemon->instances;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&all->mutex);
+	g_autofree char *key = key_of(inst->project, inst->name);
+
+	return g_hash_table_contains(all->down, key);
 }
 
 void instances_begin(struct daemon *daemon)

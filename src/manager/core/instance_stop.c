@@ -205,7 +205,7 @@ static gboolean wait_gone(const struct instance *inst)
 
 static void after_end(struct instance *inst, gboolean reboot)
 {
-	if (!wait_gone(inst) ||
+	if (!wait_gone(inst) || instances_is_down(inst) ||
 	    strcmp(json_text(inst->config, "volatile.last_state.power"), "RUNNING") != 0)
 		return; /* who stopped it does the rest */
 	if (!instance_stopped(inst, reboot ? "instance-restarted" : "instance-shutdown", reboot,

@@ -4,11 +4,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/balance.h"
 #include "core/instances_private.h"
 #include "core/warning.h"
+#include "util/copy.h"
 
 #define ATTEMPTS 3
 #define ATTEMPT_SECONDS 5
@@ -37,24 +37,42 @@ static void adopt(struct instance *inst)
 		instance_set(inst, "volatile.last_state.power", "RUNNING", NULL);
 }
 
-/* Links of instances that there are no more. */
-static void drop_links(struct daemon *daemon, GPtrArray *all)
+static gboolean is_known(GPtrArray *all, const char *name)
 {
-	g_autofree char *path = daemon_path(daemon, "containers", NULL);
-	GDir *dir = g_dir_open(path, 0, NULL);
-	const char *name;
+	for (guint i = 0; i < all->len; i++)
+		if (strcmp(((struct instance *)all->pdata[i])->id_on_host, name) == 0)
+			return TRUE;
+	return FALSE;
+}
 
-	while (dir && (name = g_dir_read_name(dir))) {
-		g_autofree char *link = g_build_filename(path, name, NULL);
-		gboolean known = FALSE;
+/* Where each instance has something of its name, and what of it can be left over. */
+static const struct {
+	const char *dir, *below;
+	GFileTest kind;
+} places[] = {
+	{ "containers", NULL, G_FILE_TEST_IS_SYMLINK },
+	{ "devices", NULL, G_FILE_TEST_IS_DIR },
+	{ "logs", NULL, G_FILE_TEST_IS_DIR },
+	{ "security", "seccomp", G_FILE_TEST_IS_REGULAR },
+};
 
-		for (guint i = 0; i < all->len && !known; i++)
-			known = strcmp(((struct instance *)all->pdata[i])->id_on_host, name) == 0;
-		if (!known && g_file_test(link, G_FILE_TEST_IS_SYMLINK))
-			unlink(link);
+/* What is of instances that there are no more. */
+static void drop_leftovers(struct daemon *daemon, GPtrArray *all)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(places); i++) {
+		g_autofree char *path = daemon_path(daemon, places[i].dir, places[i].below, NULL);
+		GDir *dir = g_dir_open(path, 0, NULL);
+		const char *name;
+
+		while (dir && (name = g_dir_read_name(dir))) {
+			g_autofree char *entry = g_build_filename(path, name, NULL);
+
+			if (!is_known(all, name) && g_file_test(entry, places[i].kind))
+				copy_delete(entry, NULL, NULL);
+		}
+		if (dir)
+			g_dir_close(dir);
 	}
-	if (dir)
-		g_dir_close(dir);
 }
 
 gboolean instances_startup(struct daemon *daemon, GError **error)
@@ -63,7 +81,7 @@ gboolean instances_startup(struct daemon *daemon, GError **error)
 
 	if (!all)
 		return FALSE;
-	drop_links(daemon, all);
+	drop_leftovers(daemon, all);
 	for (guint i = 0; i < all->len; i++) {
 		struct instance *inst = all->pdata[i];
 
@@ -196,6 +214,7 @@ static void *stop_thread(void *data)
 	struct instance *inst = data;
 	int timeout = number_of(inst, "boot.host_shutdown_timeout", SHUTDOWN_SECONDS);
 
+	instances_goes_down(inst);
 	if (instance_is_running(inst) && !instance_stop(inst, FALSE, timeout, NULL, NULL))
 		instance_stop(inst, TRUE, 0, NULL, NULL);
 	instance_set(inst, "volatile.last_state.power", "RUNNING", NULL);

@@ -10,12 +10,22 @@ const struct instance_driver *instances_driver(const struct daemon *daemon);
 void instances_begin(struct daemon *daemon);
 void instances_end(struct daemon *daemon);
 
-/* Takes the lock as soon as nobody has it. */
+/*
+ * Takes the lock as soon as nobody has it, for work that nobody asked for: who wants it meanwhile
+ * waits for the end of that and is not refused.
+ */
 void instance_lock_wait(struct daemon *daemon, const char *project, const char *name,
 			const char *action);
 
 /* Waits until nobody has INST's lock; the error of who had it. */
 gboolean instance_wait_unlocked(const struct instance *inst, GError **error);
+
+/*
+ * Notes that INST stops because the host goes down: its rows go on saying that it runs, whatever
+ * its hooks tell, so that it is started again.
+ */
+void instances_goes_down(const struct instance *inst);
+gboolean instances_is_down(const struct instance *inst);
 
 /* Serialises what looks at all instances and then decides: CPUs, idmaps, limits of projects. */
 void instances_decide(struct daemon *daemon);

@@ -430,7 +430,7 @@ char **lxc_config_includes(void)
 	while (dir && (name = g_dir_read_name(dir)))
 		if (g_str_has_suffix(name, ".conf") && !g_str_has_suffix(name, "lxcfs.conf"))
 			g_ptr_array_add(files, g_build_filename(path, name, NULL));
-	qsort(files->pdata, files->len, sizeof *files->pdata, by_name);
+	g_ptr_array_sort(files, by_name);
 	g_ptr_array_add(files, NULL);
 	return (char **)g_ptr_array_free(files, FALSE);
 }
