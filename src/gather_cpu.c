@@ -79,7 +79,7 @@ int gather_cpus(const struct host *host, const struct container *container, unsi
 		return r;
 	if (r == 0)
 		cpulist_and(&cpus, &online);
-	if (r < 0 || !cpulist_count(&cpus))
+	if (r < 0 || cpulist_next(&cpus, 0) == CPULIST_MAX)
 		cpus = online;
 	ret->flags = flags;
 	ret->quota = quota_of(container, flags, why);

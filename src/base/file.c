@@ -12,6 +12,7 @@
 
 /* A page is what most kernel files fit in, and the least that a seq_file hands out at once. */
 #define FILE_CHUNK 4096
+#define ROOM_LEAST 64 /* with less room than this more is made before a read */
 
 /* A signal is no reason to give up a read; as many are: somebody wants the thread back. */
 #define INTERRUPTS_MAX 4
@@ -22,7 +23,7 @@ static int read_until(int fd, bool record, struct text *t)
 	unsigned interrupts = 0;
 
 	for (;;) {
-		char *to = text_reserve(t, FILE_CHUNK);
+		char *to = text_reserve(t, t->cap - t->len < ROOM_LEAST ? FILE_CHUNK : 0);
 		size_t room;
 		ssize_t n;
 

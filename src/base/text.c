@@ -14,7 +14,8 @@
 
 void text_free(struct text *t)
 {
-	free(t->data);
+	if (!t->borrowed)
+		free(t->data);
 	*t = (struct text){ 0 };
 }
 
@@ -26,23 +27,26 @@ void text_clear(struct text *t)
 		t->data[0] = '\0';
 }
 
-static int text_grow(struct text *t, size_t need)
+static int text_resize(struct text *t, size_t need)
 {
-	size_t cap = t->cap ? t->cap : TEXT_FIRST;
+	size_t cap = t->cap > TEXT_FIRST ? t->cap : TEXT_FIRST;
 	char *data;
 
 	while (cap < need)
 		cap *= 2;
-	data = realloc(t->data, cap);
+	data = realloc(t->borrowed ? NULL : t->data, cap);
 	if (!data)
 		return -ENOMEM;
+	if (t->borrowed)
+		memcpy(data, t->data, t->len);
+	data[t->len] = '\0';
 	t->data = data;
-	t->data[t->len] = '\0';
 	t->cap = cap;
+	t->borrowed = false;
 	return 0;
 }
 
-char *text_reserve(struct text *t, size_t more)
+char *text_grow(struct text *t, size_t more)
 {
 	if (t->error)
 		return NULL;
@@ -51,29 +55,8 @@ char *text_reserve(struct text *t, size_t more)
 		return NULL;
 	}
 	if (t->len + more + 1 > t->cap)
-		t->error = text_grow(t, t->len + more + 1);
+		t->error = text_resize(t, t->len + more + 1);
 	return t->error ? NULL : t->data + t->len;
-}
-
-void text_append(struct text *t, const void *data, size_t len)
-{
-	char *to = text_reserve(t, len);
-
-	if (!to)
-		return;
-	memcpy(to, data, len);
-	t->len += len;
-	t->data[t->len] = '\0';
-}
-
-void text_puts(struct text *t, const char *s)
-{
-	text_append(t, s, strlen(s));
-}
-
-void text_putc(struct text *t, char c)
-{
-	text_append(t, &c, 1);
 }
 
 void text_u64(struct text *t, uint64_t value, unsigned width)
