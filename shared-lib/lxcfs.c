@@ -27,7 +27,7 @@
 #include "tree.h"
 #include "view.h"
 
-#define FILES_KEPT_MAX 2048
+#define FILES_KEPT_MAX 1792
 #define MOVES_MAX 16 /* how often a caller is followed to another cgroup in one read */
 #define ROOT_NODE 1
 #define NODE_BITS 62
@@ -98,8 +98,8 @@ static unsigned host_cpu_count(const struct host *host)
 }
 
 /*
- * Open files of cgroups that are kept: bounded, and such that with what is kept for callers
- * and namespaces (see containers_open()) they are less than half of what the process may have.
+ * Open files of cgroups that are kept: bounded, and such that with what is kept for callers,
+ * namespaces (see containers_open()) and tasks they are at most half of what the process may have.
  */
 static int files_kept_max(void)
 {
@@ -117,6 +117,7 @@ static int engine_open(struct lxcfs *engine, const struct lxcfs_options *options
 	if (r < 0)
 		return r;
 	engine->host.cgroups->kept_max = files_kept_max();
+	task_files_keep(engine->host.tasks, (unsigned)engine->host.cgroups->kept_max / 4);
 	r = modes_fill(engine);
 	if (r == 0)
 		r = containers_open(engine->host.procfd, engine->host.cgroups, &engine->containers);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Counts the tasks of a container, each of its threads being one, from /proc/PID/stat
- * of every process in its cgroup and below.
+ * Counts the tasks of a container, each of its threads being one, from /proc/TID/stat
+ * of every thread in its cgroup and below.
  */
 #pragma once
 

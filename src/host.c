@@ -12,15 +12,10 @@
 #define ONLINE "sys/devices/system/cpu/online"
 
 static const char *const file_path[HOST_FILES] = {
-	[HOST_MEMINFO] = "proc/meminfo",
-	[HOST_STAT] = "proc/stat",
-	[HOST_UPTIME] = "proc/uptime",
-	[HOST_CPUINFO] = "proc/cpuinfo",
-	[HOST_DISKSTATS] = "proc/diskstats",
-	[HOST_LOADAVG] = "proc/loadavg",
-	[HOST_SWAPS] = "proc/swaps",
-	[HOST_SLABINFO] = "proc/slabinfo",
-	[HOST_ISOLATED] = "sys/devices/system/cpu/isolated",
+	[HOST_MEMINFO] = "proc/meminfo",     [HOST_STAT] = "proc/stat",
+	[HOST_UPTIME] = "proc/uptime",	     [HOST_CPUINFO] = "proc/cpuinfo",
+	[HOST_DISKSTATS] = "proc/diskstats", [HOST_SWAPS] = "proc/swaps",
+	[HOST_SLABINFO] = "proc/slabinfo",   [HOST_ISOLATED] = "sys/devices/system/cpu/isolated",
 };
 
 int host_open(const char *root, struct host *ret)
@@ -34,6 +29,8 @@ int host_open(const char *root, struct host *ret)
 	if (host.rootfd >= 0)
 		host.procfd = openat(host.rootfd, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	r = host.procfd < 0 ? -errno : cgroups_open(host.rootfd, &host.cgroups);
+	if (r == 0)
+		r = task_files_open(host.procfd, &host.tasks);
 	if (r < 0) {
 		host_close(&host);
 		return r;
@@ -50,6 +47,7 @@ void host_close(struct host *host)
 	for (size_t i = 0; i < HOST_FILES; i++)
 		cleanup_close(&host->file[i]);
 	cleanup_close(&host->online);
+	task_files_close(host->tasks);
 	cgroups_close(host->cgroups);
 	cleanup_close(&host->procfd);
 	cleanup_close(&host->rootfd);
@@ -59,7 +57,7 @@ int host_read(const struct host *host, enum host_file file, struct text *t)
 {
 	/* Made by the kernel as one record: no read is needed to see the end. */
 	static const unsigned records = NEED_HOST_MEMINFO | NEED_HOST_STAT | NEED_HOST_UPTIME |
-					NEED_HOST_LOADAVG | NEED_HOST_ISOLATED;
+					NEED_HOST_ISOLATED;
 
 	if (host->file[file] < 0)
 		return -ENOENT;

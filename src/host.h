@@ -5,11 +5,13 @@
 #include "base/cpulist.h"
 #include "cgroup/cgroup.h"
 #include "snapshot.h"
+#include "task.h"
 
 struct host {
 	int rootfd; /* "/" or a fixture */
 	int procfd; /* its /proc */
 	struct cgroups *cgroups;
+	struct task_files *tasks;
 	int file[HOST_FILES]; /* open files, -1 where the host has none */
 	int online;	      /* open sys/devices/system/cpu/online, likewise */
 };

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -143,26 +144,40 @@ static struct line status_value(const char *status, const char *key)
 	return (struct line){ status, 0 };
 }
 
-/* The last number of "NSpid:", the pid in the innermost namespace; 0 if unknown. */
-static uint64_t status_inner_pid(const char *status)
+static unsigned status_numbers(const char *status, pid_t numbers[PIDNS_LEVELS])
 {
 	struct line value = status_value(status, "NSpid:"), word;
-	uint64_t pid = 0;
+	unsigned count = 0;
 
-	while (line_word(&value, &word)) {
+	while (count < PIDNS_LEVELS && line_word(&value, &word)) {
 		const char *p = word.start;
+		uint64_t pid;
 
-		if (number_take(&p, &pid) < 0)
+		if (number_take(&p, &pid) < 0 || pid > INT32_MAX)
 			return 0;
+		numbers[count++] = (pid_t)pid;
 	}
-	return pid;
+	return count;
+}
+
+unsigned process_numbers(int procfd, const char *process, pid_t numbers[PIDNS_LEVELS])
+{
+	AUTO_TEXT struct text status = { 0 };
+	char path[NAME_MAX];
+
+	snprintf(path, sizeof path, "%s/status", process);
+	if (file_read_record_at(procfd, path, &status) < 0)
+		return 0;
+	return status_numbers(text_str(&status), numbers);
 }
 
 static bool is_init_of(int procfd, pid_t pid, const char *link, const char *status)
 {
+	pid_t numbers[PIDNS_LEVELS];
+	unsigned count = status_numbers(status, numbers);
 	char own[NAMESPACE_LINK_MAX];
 
-	return status_inner_pid(status) == 1 && proc_link(procfd, pid, "pid", own) == 0 &&
+	return count && numbers[count - 1] == 1 && proc_link(procfd, pid, "pid", own) == 0 &&
 	       strcmp(own, link) == 0;
 }
 

@@ -42,5 +42,13 @@ int pid_namespace_of(struct pid_namespaces *namespaces, pid_t member, const char
 /* When a process started, in microseconds since the host's boot. */
 int process_start_us(int procfd, pid_t pid, uint64_t *ret);
 
+#define PIDNS_LEVELS 33 /* MAX_PID_NS_LEVEL of kernel/pid_namespace.c and the first one */
+
+/*
+ * The numbers of a process or thread ("12", "12/task/13") in the pid namespaces from the
+ * engine's inwards, "NSpid:" of its status; how many these are, 0 where they are not known.
+ */
+unsigned process_numbers(int procfd, const char *process, pid_t numbers[PIDNS_LEVELS]);
+
 /* Is the process about to end, or gone? */
 bool process_is_ending(int procfd, pid_t pid);

@@ -34,10 +34,9 @@ enum need {
 	NEED_HOST_UPTIME = 1 << 18,
 	NEED_HOST_CPUINFO = 1 << 19,
 	NEED_HOST_DISKSTATS = 1 << 20,
-	NEED_HOST_LOADAVG = 1 << 21,
-	NEED_HOST_SWAPS = 1 << 22,
-	NEED_HOST_SLABINFO = 1 << 23,
-	NEED_HOST_ISOLATED = 1 << 24, /* sys/devices/system/cpu/isolated */
+	NEED_HOST_SWAPS = 1 << 21,
+	NEED_HOST_SLABINFO = 1 << 22,
+	NEED_HOST_ISOLATED = 1 << 23, /* sys/devices/system/cpu/isolated */
 };
 
 enum host_file {
@@ -46,7 +45,6 @@ enum host_file {
 	HOST_UPTIME,
 	HOST_CPUINFO,
 	HOST_DISKSTATS,
-	HOST_LOADAVG,
 	HOST_SWAPS,
 	HOST_SLABINFO,
 	HOST_ISOLATED,

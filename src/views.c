@@ -54,8 +54,8 @@ const struct view views[] = {
 		.path = "/proc/loadavg",
 		.mode = S_IFREG | 0444,
 		.host = "proc/loadavg",
-		.needs = NEED_LOADAVG | NEED_TASKS | NEED_HOST_LOADAVG,
-		.must = NEED_LOADAVG | NEED_TASKS | NEED_HOST_LOADAVG,
+		.needs = NEED_LOADAVG | NEED_TASKS,
+		.must = NEED_LOADAVG | NEED_TASKS,
 		.render = loadavg_render,
 		.explain = "running tasks of the container, averaged as the kernel does; needs "
 			   "--enable-loadavg",

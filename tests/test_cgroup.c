@@ -225,7 +225,7 @@ START_TEST(no_place_no_numbers)
 	ck_assert_int_eq(cgroup_read_pressure(cg, NULL, "cpu", &text), -ENODATA);
 	ck_assert_int_eq(cgroup_open_pressure(cg, "cpu", &fd), -ENODATA);
 	ck_assert_int_eq(cgroup_read_slabinfo(cg, NULL, &text), -ENODATA);
-	ck_assert_int_eq(cgroup_each_process(cg, NULL, NULL), -ENODATA);
+	ck_assert_int_eq(cgroup_each_thread(cg, NULL, NULL), -ENODATA);
 	ck_assert_int_eq(fd, -7);
 	ck_assert_uint_eq(text.len, 0);
 	cgroup_close(cg);
@@ -272,20 +272,20 @@ static int walk(const char *place, unsigned stop, struct seen *ret)
 
 	*ret = (struct seen){ .stop = stop };
 	ck_assert_int_eq(cgroup_open(on.cgroups, place, false, &cg), 0);
-	r = cgroup_each_process(cg, see, ret);
+	r = cgroup_each_thread(cg, see, ret);
 	cgroup_close(cg);
 	return r;
 }
 
-START_TEST(each_process)
+START_TEST(each_thread)
 {
 	struct seen seen;
 
 	hybrid();
-	test_write(on.root, "sys/fs/cgroup/memory/cgroup.procs", "1\n2\n");
-	test_write(on.root, "sys/fs/cgroup/memory/a/cgroup.procs", "10\n20\n");
-	test_write(on.root, "sys/fs/cgroup/memory/a/b/cgroup.procs", "");
-	test_write(on.root, "sys/fs/cgroup/memory/a/b/c/cgroup.procs",
+	test_write(on.root, "sys/fs/cgroup/memory/tasks", "1\n2\n");
+	test_write(on.root, "sys/fs/cgroup/memory/a/tasks", "10\n20\n");
+	test_write(on.root, "sys/fs/cgroup/memory/a/b/tasks", "");
+	test_write(on.root, "sys/fs/cgroup/memory/a/b/c/tasks",
 		   "100\nx\n\n18446744073709551616\n200");
 	test_write(on.root, "sys/fs/cgroup/memory/a/empty/x", ""); /* removed meanwhile */
 	ck_assert_int_eq(walk("1:memory:/a\n0::/\n", 0, &seen), 0);
@@ -299,6 +299,56 @@ START_TEST(each_process)
 }
 END_TEST
 
+/* On v2 the list is kept open, and nothing else looked at where the kernel counts none below. */
+START_TEST(each_thread_of_v2)
+{
+	struct cgroup *cg;
+	struct seen seen = { 0 };
+
+	hybrid();
+	on.cgroups->kept_max = 8;
+	test_write(on.root, "sys/fs/cgroup/unified/a/cgroup.threads", "10\n20\n");
+	test_write(on.root, "sys/fs/cgroup/unified/a/b/cgroup.threads", "5\n");
+	test_write(on.root, "sys/fs/cgroup/unified/a/b/c/cgroup.threads", "7\n");
+	ck_assert_int_eq(cgroup_open(on.cgroups, "0::/a\n", false, &cg), 0);
+	ck_assert_int_eq(cgroup_each_thread(cg, see, &seen), 0); /* before 4.14: no count */
+	ck_assert_uint_eq(seen.sum, 42);
+	test_write(on.root, "sys/fs/cgroup/unified/a/cgroup.stat",
+		   "nr_descendants 2\nnr_dying_descendants 3\n");
+	test_write(on.root, "sys/fs/cgroup/unified/a/cgroup.threads", "11\n20\n");
+	seen = (struct seen){ 0 };
+	ck_assert_int_eq(cgroup_each_thread(cg, see, &seen), 0);
+	ck_assert_uint_eq(seen.sum, 43);
+	ck_assert_int_eq(on.cgroups->kept, 2);
+	test_write(on.root, "sys/fs/cgroup/unified/a/cgroup.stat",
+		   "nr_descendants 0\nnr_dying_descendants 3\n");
+	seen = (struct seen){ 0 };
+	ck_assert_int_eq(cgroup_each_thread(cg, see, &seen), 0);
+	ck_assert_uint_eq(seen.sum, 31);
+	seen = (struct seen){ .stop = 2 };
+	ck_assert_int_eq(cgroup_each_thread(cg, see, &seen), 77);
+	cgroup_close(cg);
+	ck_assert_int_eq(cgroup_open(on.cgroups, "0::/gone\n", false, &cg), 0);
+	ck_assert_int_eq(cgroup_each_thread(cg, see, &seen), -ENOENT);
+	cgroup_close(cg);
+}
+END_TEST
+
+/* A list longer than what the kernel hands out at once. */
+START_TEST(many_threads)
+{
+	AUTO_TEXT struct text list = { 0 };
+	struct seen seen;
+
+	hybrid();
+	for (unsigned tid = 1; tid <= 5000; tid++)
+		text_printf(&list, "%u\n", tid);
+	test_write(on.root, "sys/fs/cgroup/unified/a/cgroup.threads", text_str(&list));
+	ck_assert_int_eq(walk("0::/a\n", 0, &seen), 0);
+	ck_assert_uint_eq(seen.sum, 5000 * 5001 / 2);
+}
+END_TEST
+
 /* Thousands of cgroups, made by a container to slow its readers down. */
 START_TEST(bounded_walk)
 {
@@ -307,10 +357,10 @@ START_TEST(bounded_walk)
 
 	hybrid();
 	for (unsigned i = 0; i < CGROUP_WALK_MAX + 100; i++) {
-		snprintf(path, sizeof path, "sys/fs/cgroup/memory/a/%u/cgroup.procs", i);
+		snprintf(path, sizeof path, "sys/fs/cgroup/memory/a/%u/tasks", i);
 		test_write(on.root, path, "1\n");
 	}
-	test_write(on.root, "sys/fs/cgroup/memory/a/cgroup.procs", "2\n");
+	test_write(on.root, "sys/fs/cgroup/memory/a/tasks", "2\n");
 	ck_assert_int_eq(walk("1:memory:/a\n", 0, &seen), 0);
 	ck_assert_uint_eq(seen.count, CGROUP_WALK_MAX);
 }
@@ -354,14 +404,13 @@ START_TEST(kept_files)
 	ck_assert_int_eq(cgroup_open(on.cgroups, "0::/a/b\n", false, &cg), 0);
 	ck_assert_int_eq(cgroup_read_quota(cg, NULL, &quota), 0);
 	ck_assert_uint_eq(quota.quota_us, 50000);
-	ck_assert_uint_eq(cgroup_kept(cg), 1);
+	ck_assert_int_eq(on.cgroups->kept, 1);
 	test_write(on.root, "cg/a/b/cpu.max", "20000 100000\n");
 	ck_assert_int_eq(cgroup_read_quota(cg, NULL, &quota), 0);
 	ck_assert_uint_eq(quota.quota_us, 20000);
 	test_write(on.root, "cg/a/cpu.max", "10000 100000\n");
 	ck_assert_int_eq(cgroup_read_quota(cg, NULL, &quota), 0);
 	ck_assert_uint_eq(quota.quota_us, 10000);
-	ck_assert_uint_eq(cgroup_kept(cg), 1);
 	ck_assert_int_eq(on.cgroups->kept, 1);
 	cgroup_close(cg);
 	ck_assert_int_eq(on.cgroups->kept, 0);
@@ -433,7 +482,9 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, paths_from_elsewhere);
 	tcase_add_test(tests, no_place_no_numbers);
 	tcase_add_test(tests, contains);
-	tcase_add_test(tests, each_process);
+	tcase_add_test(tests, each_thread);
+	tcase_add_test(tests, each_thread_of_v2);
+	tcase_add_test(tests, many_threads);
 	tcase_add_test(tests, bounded_walk);
 	tcase_add_test(tests, pressure);
 	tcase_add_test(tests, kept_files);

@@ -56,7 +56,7 @@ static void setup(void)
 	on.root = test_directory();
 	test_write(on.root, "proc/mounts", "cgroup2 /cg cgroup2 rw 0 0\n");
 	test_write(on.root, "cg/cgroup.controllers", "\n");
-	test_write(on.root, "cg/c/cgroup.procs", "100\n101\n102\n");
+	test_write(on.root, "cg/c/cgroup.threads", "100\n101\n102\n");
 	usage("/c", 1);
 	for (unsigned pid = 100; pid <= 102; pid++)
 		process(pid, 'S');
@@ -318,12 +318,12 @@ START_TEST(gone_containers_are_dropped)
 	want(1, "/c");
 	want(2, "/never");
 	load_tick(on.load);
-	test_write(on.root, "cg/c/cgroup.procs", "");
+	test_write(on.root, "cg/c/cgroup.threads", "");
 	usage("/c", 2);
 	expect_dropped(1);
 	expect_dropped(2);
 	/* and taken up again */
-	test_write(on.root, "cg/c/cgroup.procs", "100\n");
+	test_write(on.root, "cg/c/cgroup.threads", "100\n");
 	want(1, "/c");
 	before = get(1).sampled;
 	load_tick(on.load);
@@ -358,7 +358,7 @@ START_TEST(many_containers)
 	char cgroup[64], path[128];
 
 	for (unsigned i = 0; i < 40; i++) {
-		snprintf(path, sizeof path, "cg/m%u/cgroup.procs", i);
+		snprintf(path, sizeof path, "cg/m%u/cgroup.threads", i);
 		test_write(on.root, path, i % 3 ? "100\n" : "");
 		snprintf(cgroup, sizeof cgroup, "/m%u", i);
 		want(7 + i * 4096ULL, cgroup);
@@ -381,7 +381,7 @@ START_TEST(hybrid_host)
 		   "cgroup /cg/a cgroup rw,cpu,cpuacct 0 0\ncgroup /cg/b cgroup rw,pids 0 0\n"
 		   "cgroup2 /cg/u cgroup2 rw 0 0\n");
 	test_write(on.root, "cg/u/cgroup.controllers", "\n");
-	test_write(on.root, "cg/b/c/cgroup.procs", "100\n");
+	test_write(on.root, "cg/b/c/tasks", "100\n");
 	test_write(on.root, "cg/a/d/cpuacct.usage_all", "cpu user system\n0 5000 6000\n");
 	process(100, 'R');
 	ck_assert_int_eq(host_open(on.root, &on.host), 0);
@@ -418,14 +418,14 @@ START_TEST(many_threads)
 	uint64_t from[2] = { 1, 1025 };
 	pthread_t thread[4];
 
-	test_write(on.root, "cg/c/cgroup.procs", ""); /* every tick drops what was wanted */
+	test_write(on.root, "cg/c/cgroup.threads", ""); /* every tick drops what was wanted */
 	for (size_t i = 0; i < 2; i++) {
 		ck_assert_int_eq(pthread_create(&thread[i], NULL, wanter, &from[i]), 0);
 		ck_assert_int_eq(pthread_create(&thread[2 + i], NULL, ticker, NULL), 0);
 	}
 	for (size_t i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
-	test_write(on.root, "cg/c/cgroup.procs", "100\n");
+	test_write(on.root, "cg/c/cgroup.threads", "100\n");
 	want(1, "/c");
 	load_tick(on.load);
 	ck_assert_uint_gt(get(1).sampled, 0);

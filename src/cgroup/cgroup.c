@@ -197,32 +197,33 @@ int cgroup_read_slabinfo(struct cgroup *cg, struct origins *why, struct text *re
 	return 0;
 }
 
-/* Calls `each` with the numbers of a list of pids, one a line. */
-static int pids_each(const char *list, int (*each)(void *arg, uint64_t pid), void *arg)
+struct walk {
+	int (*each)(void *arg, uint64_t tid);
+	void *arg;
+	const char *list; /* the file with a cgroup's threads */
+	unsigned left;	  /* cgroups that may still be looked at */
+};
+
+/* Calls `each` with the numbers of a list of threads, one a line. */
+static int threads_each(const struct walk *walk, const char *list)
 {
 	struct line line;
 
 	while (line_next(&list, &line)) {
 		const char *p = line.start;
-		uint64_t pid;
+		uint64_t tid;
 		int r;
 
-		if (number_take(&p, &pid) < 0)
+		if (number_take(&p, &tid) < 0)
 			continue;
-		r = each(arg, pid);
+		r = walk->each(walk->arg, tid);
 		if (r)
 			return r;
 	}
 	return 0;
 }
 
-struct walk {
-	int (*each)(void *arg, uint64_t pid);
-	void *arg;
-	unsigned left; /* cgroups that may still be looked at */
-};
-
-static int processes_below(struct walk *walk, int dirfd, unsigned depth);
+static int threads_below(struct walk *walk, int dirfd, unsigned depth);
 
 /* kernfs counts directories in the link count, most others do as well. */
 static bool has_children(int dirfd)
@@ -248,42 +249,79 @@ static int children_walk(struct walk *walk, int dirfd, unsigned depth)
 			continue;
 		child = openat(dirfd, entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (child >= 0)
-			r = processes_below(walk, child, depth + 1);
+			r = threads_below(walk, child, depth + 1);
 	}
 	return r;
 }
 
-static int processes_below(struct walk *walk, int dirfd, unsigned depth)
+static int threads_below(struct walk *walk, int dirfd, unsigned depth)
 {
 	AUTO_TEXT struct text list = { 0 };
-	int r = file_read_at(dirfd, "cgroup.procs", &list);
+	int r = file_read_at(dirfd, walk->list, &list);
 
 	walk->left--;
-	/* EOPNOTSUPP: a threaded cgroup, its processes are listed by the domain above. */
-	if (r < 0 && r != -EOPNOTSUPP)
+	if (r < 0)
 		return r == -ENOENT || r == -ENODEV ? 0 : r;
-	r = pids_each(text_str(&list), walk->each, walk->arg);
+	r = threads_each(walk, text_str(&list));
 	if (r || depth == CGROUP_DEPTH_MAX || !has_children(dirfd))
 		return r;
 	return children_walk(walk, dirfd, depth);
 }
 
-int cgroup_each_process(struct cgroup *cg, int (*each)(void *arg, uint64_t pid), void *arg)
+/* On v2 the kernel counts what is below (since 4.14): no directory has to be opened. */
+static bool has_none_below(struct cgroup *cg, enum cgroup_controller controller)
 {
-	/* Any hierarchy in which the container has a cgroup of its own lists the same processes. */
+	static const struct field field = { "nr_descendants", 0 };
+	struct cgroup_file file = { controller, 0, "cgroup.stat", false };
+	AUTO_TEXT struct text content = { 0 };
+	uint64_t below;
+
+	return cgroup_file_read(cg, &file, &content) == 0 &&
+	       fields_parse(text_str(&content), &field, 1, &below) == 1 && below == 0;
+}
+
+/* Opened anew on v1: there an open list is as old as its first read (cgroup_pidlist_start()). */
+static int v1_threads(struct cgroup *cg, enum cgroup_controller controller, struct walk *walk)
+{
+	struct cgroup_file file = { controller, 0, ".", true };
+	AUTO_CLOSE int fd = cgroup_file_open(cg, &file, O_PATH | O_DIRECTORY);
+
+	walk->list = "tasks";
+	return fd < 0 ? fd : threads_below(walk, fd, 0);
+}
+
+static int v2_threads(struct cgroup *cg, enum cgroup_controller controller, struct walk *walk)
+{
+	struct cgroup_file file = { controller, 0, "cgroup.threads", false };
+	struct cgroup_file top = { controller, 0, ".", true };
+	AUTO_TEXT struct text list = { 0 };
+	AUTO_CLOSE int fd = -1;
+	int r = cgroup_file_read_list(cg, &file, &list);
+
+	walk->list = file.name;
+	walk->left--;
+	if (r == 0)
+		r = threads_each(walk, text_str(&list));
+	if (r || has_none_below(cg, controller))
+		return r;
+	fd = cgroup_file_open(cg, &top, O_PATH | O_DIRECTORY);
+	return fd < 0 || !has_children(fd) ? 0 : children_walk(walk, fd, 0);
+}
+
+int cgroup_each_thread(struct cgroup *cg, int (*each)(void *arg, uint64_t tid), void *arg)
+{
+	/* Any hierarchy in which the container has a cgroup of its own lists the same threads. */
 	static const enum cgroup_controller order[] = {
 		CGROUP_PIDS, CGROUP_CPUACCT, CGROUP_MEMORY, CGROUP_CPU, CGROUP_CORE, CGROUP_CPUSET
 	};
-	struct walk walk = { each, arg, CGROUP_WALK_MAX };
+	struct walk walk = { each, arg, NULL, CGROUP_WALK_MAX };
 
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		struct cgroup_file file = { order[i], 0, ".", true };
-		AUTO_CLOSE int fd = -1;
+		const struct cgroup_backend *b = backend(cg, order[i]);
 
-		if (cgroup_is_root(cg, order[i]))
-			continue;
-		fd = cgroup_file_open(cg, &file, O_PATH | O_DIRECTORY);
-		return fd < 0 ? fd : processes_below(&walk, fd, 0);
+		if (b)
+			return b == &cgroup_v2 ? v2_threads(cg, order[i], &walk)
+					       : v1_threads(cg, order[i], &walk);
 	}
 	return -ENODATA;
 }

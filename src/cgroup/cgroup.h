@@ -70,9 +70,6 @@ struct cgroup;
 int cgroup_open(struct cgroups *cgroups, const char *proc_cgroup, bool init, struct cgroup **ret);
 void cgroup_close(struct cgroup *cg);
 
-/* How many files the place keeps open. */
-unsigned cgroup_kept(struct cgroup *cg);
-
 /*
  * Does every path of `inner` lie at or below that of `outer` (both texts of
  * /proc/PID/cgroup; outer's trailing /init.scope is cut)?
@@ -157,9 +154,9 @@ int cgroup_open_pressure(struct cgroup *cg, const char *what, int *ret_fd);
 int cgroup_read_slabinfo(struct cgroup *cg, struct origins *why, struct text *ret);
 
 /*
- * Calls `each` with every process (thread group id, engine's pid namespace) of the
- * cgroup and of all below it, until it returns other than 0, which is returned. Of
- * thousands of cgroups below, the first some are searched, so that no container can
- * make this take long.
+ * Calls `each` with every thread (its id in the engine's pid namespace) of the cgroup
+ * and of all below it, until it returns other than 0, which is returned. Of thousands
+ * of cgroups below, the first some are searched, so that no container can make this
+ * take long.
  */
-int cgroup_each_process(struct cgroup *cg, int (*each)(void *arg, uint64_t pid), void *arg);
+int cgroup_each_thread(struct cgroup *cg, int (*each)(void *arg, uint64_t tid), void *arg);

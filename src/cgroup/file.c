@@ -99,7 +99,8 @@ static void kept_forget(struct cgroup *cg, int fd)
 }
 
 /* Reads through the kept file. -ENODEV, after which it is no more: the cgroup was removed. */
-static int kept_read(struct cgroup *cg, const struct cgroup_file *file, struct text *t)
+static int kept_read(struct cgroup *cg, const struct cgroup_file *file,
+		     int (*read)(int fd, struct text *t), struct text *t)
 {
 	const struct cgroup_kept *kept;
 	size_t start = t->len;
@@ -112,7 +113,7 @@ static int kept_read(struct cgroup *cg, const struct cgroup_file *file, struct t
 	pthread_mutex_unlock(&cg->lock);
 	if (fd < 0)
 		return -ENODEV;
-	r = file_read_record(fd, t);
+	r = read(fd, t);
 	if (r != -ENODEV)
 		return r;
 	t->len = start;
@@ -120,16 +121,17 @@ static int kept_read(struct cgroup *cg, const struct cgroup_file *file, struct t
 	return r;
 }
 
-int cgroup_file_read(struct cgroup *cg, const struct cgroup_file *file, struct text *t)
+static int read_with(struct cgroup *cg, const struct cgroup_file *file,
+		     int (*read)(int fd, struct text *t), struct text *t)
 {
 	AUTO_CLOSE int fd = -1;
 	bool kept;
-	int r = kept_read(cg, file, t);
+	int r = kept_read(cg, file, read, t);
 
 	if (r != -ENODEV)
 		return r;
 	fd = cgroup_file_open(cg, file, O_RDONLY);
-	r = fd < 0 ? fd : file_read_record(fd, t);
+	r = fd < 0 ? fd : read(fd, t);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&cg->lock);
@@ -140,9 +142,20 @@ int cgroup_file_read(struct cgroup *cg, const struct cgroup_file *file, struct t
 	return 0;
 }
 
+int cgroup_file_read(struct cgroup *cg, const struct cgroup_file *file, struct text *t)
+{
+	return read_with(cg, file, file_read_record, t);
+}
+
+int cgroup_file_read_list(struct cgroup *cg, const struct cgroup_file *file, struct text *t)
+{
+	return read_with(cg, file, file_read, t);
+}
+
 int cgroup_file_u64(struct cgroup *cg, const struct cgroup_file *file, uint64_t *ret)
 {
-	AUTO_TEXT struct text content = { 0 };
+	char room[64];
+	AUTO_TEXT struct text content = TEXT_IN(room);
 	int r = cgroup_file_read(cg, file, &content);
 
 	if (r < 0)

@@ -114,16 +114,6 @@ void cgroup_close(struct cgroup *cg)
 	free(cg);
 }
 
-unsigned cgroup_kept(struct cgroup *cg)
-{
-	unsigned count;
-
-	pthread_mutex_lock(&cg->lock);
-	count = cg->kept_count;
-	pthread_mutex_unlock(&cg->lock);
-	return count;
-}
-
 static bool path_contains(const struct line *outer, const struct line *inner)
 {
 	if (outer->len == 1)

@@ -10,7 +10,7 @@
 #define CGROUP_HIERARCHIES_MAX 32
 #define CGROUP_DEPTH_MAX 64
 #define CGROUP_DEVICES_MAX 4096
-#define CGROUP_WALK_MAX 4096 /* cgroups below one that are searched for processes */
+#define CGROUP_WALK_MAX 4096 /* cgroups below one that are searched for threads */
 
 /* A file that was read before and is kept open; only ever added until the place is closed. */
 struct cgroup_kept {
@@ -68,6 +68,9 @@ int cgroup_file_open(struct cgroup *cg, const struct cgroup_file *file, int flag
 
 /* Appends the content of the file to the text. */
 int cgroup_file_read(struct cgroup *cg, const struct cgroup_file *file, struct text *t);
+
+/* The same for a list, which the kernel makes line by line and hands out in pieces. */
+int cgroup_file_read_list(struct cgroup *cg, const struct cgroup_file *file, struct text *t);
 
 /* Reads a file of one number; "max" is CGROUP_NO_LIMIT. */
 int cgroup_file_u64(struct cgroup *cg, const struct cgroup_file *file, uint64_t *ret);

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "cgroup/view_procs.h"
+#include "namespace.h"
 
 /* linux/nsfs.h of kernel 6.11: from the numbers of a namespace to ours, and back. */
 #ifndef NS_GET_PID_FROM_PIDNS
@@ -23,47 +24,15 @@
 #define NS_GET_PID_IN_PIDNS _IOR(NSIO, 0x8, int)
 #endif
 
-#define DEPTH_MAX 33 /* MAX_PID_NS_LEVEL of the kernel, and the host */
-
-/* The numbers of a "NSpid:" line: the host's first. How many, 0 if there is none. */
-static unsigned status_pids(int procfd, const char *process, pid_t ret[DEPTH_MAX])
-{
-	AUTO_TEXT struct text status = { 0 };
-	char path[300];
-	const char *cursor;
-	struct line line, word;
-	unsigned count = 0;
-
-	snprintf(path, sizeof path, "%s/status", process);
-	if (file_read_at(procfd, path, &status) < 0)
-		return 0;
-	cursor = text_str(&status);
-	while (line_next(&cursor, &line)) {
-		if (!line_starts(&line, "NSpid:"))
-			continue;
-		line_word(&line, &word);
-		while (count < DEPTH_MAX && line_word(&line, &word)) {
-			const char *p = word.start;
-			uint64_t pid;
-
-			if (number_take(&p, &pid) < 0 || pid > INT32_MAX)
-				return 0;
-			ret[count++] = (pid_t)pid;
-		}
-		break;
-	}
-	return count;
-}
-
 int pid_numbers_open(int procfd, pid_t process, struct pid_numbers *ret)
 {
 	struct pid_numbers numbers = { .procfd = procfd, .nsfd = -1 };
 	char name[32], path[64];
-	pid_t pids[DEPTH_MAX];
+	pid_t pids[PIDNS_LEVELS];
 	int r;
 
 	snprintf(name, sizeof name, "%d", process);
-	numbers.depth = status_pids(procfd, name, pids);
+	numbers.depth = process_numbers(procfd, name, pids);
 	if (!numbers.depth)
 		return -ESRCH;
 	snprintf(path, sizeof path, "%d/ns/pid", process);
@@ -116,8 +85,8 @@ static bool is_same(const struct pid_numbers *numbers, const char *process)
 static pid_t inside_by_status(const struct pid_numbers *numbers, const char *process,
 			      pid_t *ret_outside)
 {
-	pid_t pids[DEPTH_MAX];
-	unsigned depth = status_pids(numbers->procfd, process, pids);
+	pid_t pids[PIDNS_LEVELS];
+	unsigned depth = process_numbers(numbers->procfd, process, pids);
 
 	if (depth < numbers->depth)
 		return 0;

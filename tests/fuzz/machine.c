@@ -262,6 +262,8 @@ static void make_cgroup(const char *machine, int version, const char *cgroup)
 	}
 	snprintf(path, sizeof path, "cg/unified%s/cgroup.procs", cgroup);
 	put(machine, path, "100\n101\n200\n");
+	snprintf(path, sizeof path, "cg/unified%s/cgroup.threads", cgroup);
+	put(machine, path, "100\n101\n200\n");
 	for (size_t i = 0; i < ARRAY_SIZE(v2_files); i++) {
 		const char *content = v2_files[i].content;
 

@@ -225,6 +225,7 @@ static const char *const files[] = {
 	"cg/unified/box/hugetlb.2MB.max",
 	"cg/unified/box/hugetlb.2MB.current",
 	"cg/unified/box/cgroup.procs",
+	"cg/unified/box/cgroup.threads",
 };
 
 /* One of those who ask, and what. */
