@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "util/clock.h"
 
 static struct {
 	int fd; /* of the file, or -1 */
+	gboolean syslog;
 	enum log_level level;
 	GMutex lock;
 	struct event_hub *hub; /* under the lock */
@@ -49,6 +51,15 @@ static void write_line(const char *level, const char *message)
 		return;
 }
 
+static int priority_of(GLogLevelFlags flags)
+{
+	if (flags & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
+		return LOG_ERR;
+	if (flags & G_LOG_LEVEL_WARNING)
+		return LOG_WARNING;
+	return flags & (G_LOG_LEVEL_MESSAGE | G_LOG_LEVEL_INFO) ? LOG_INFO : LOG_DEBUG;
+}
+
 static void send_event(const char *level, const char *message)
 {
 	json_t *event = json_pack("{s:s, s:s, s:{}}", "message", message, "level", level,
@@ -70,14 +81,19 @@ static GLogWriterOutput writer(GLogLevelFlags flags, const GLogField *fields, gs
 		if (strcmp(fields[i].key, "MESSAGE") != 0)
 			continue;
 		write_line(name_of(flags), fields[i].value);
+		if (log_state.syslog)
+			syslog(priority_of(flags), "%s", (const char *)fields[i].value);
 		send_event(name_of(flags), fields[i].value);
 	}
 	return G_LOG_WRITER_HANDLED;
 }
 
-gboolean log_open(const char *file, enum log_level level)
+gboolean log_open(const char *file, gboolean to_syslog, enum log_level level)
 {
 	log_state.level = level;
+	log_state.syslog = to_syslog;
+	if (to_syslog)
+		openlog("lxd", LOG_PID, LOG_DAEMON);
 	if (file) {
 		log_state.fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 		if (log_state.fd < 0) {

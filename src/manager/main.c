@@ -40,14 +40,14 @@ static char *commands_text(void)
 static int run_daemon(int argc, char **argv)
 {
 	struct serve_options options = { 0 };
-	gboolean version = FALSE, syslog = FALSE;
+	gboolean version = FALSE;
 	g_autofree char *text = commands_text();
 	const GOptionEntry entries[] = {
 		{ "group", 0, 0, G_OPTION_ARG_STRING, &options.group,
 		  "The group of users that will be allowed to talk to LXD", "GROUP" },
 		{ "logfile", 0, 0, G_OPTION_ARG_FILENAME, &options.logfile, "Path to the log file",
 		  "FILE" },
-		{ "syslog", 0, 0, G_OPTION_ARG_NONE, &syslog, "Log to syslog", NULL },
+		{ "syslog", 0, 0, G_OPTION_ARG_NONE, &options.syslog, "Log to syslog", NULL },
 		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &options.debug, "Show all debug messages",
 		  NULL },
 		{ "verbose", 'v', 0, G_OPTION_ARG_NONE, &options.verbose,

@@ -17,6 +17,7 @@
 
 #include "api/listener.h"
 #include "api/server.h"
+#include "core/chores.h"
 #include "core/event.h"
 #include "core/image.h"
 #include "core/instances.h"
@@ -26,6 +27,7 @@
 #include "core/stop.h"
 #include "daemon.h"
 #include "db/db.h"
+#include "drivers/instance/apparmor.h"
 #include "drivers/instance/instance.h"
 #include "log.h"
 #include "util/error.h"
@@ -201,6 +203,11 @@ static gboolean start_objects(struct daemon *daemon, GError **error)
 	       instances_startup(daemon, error) && (snapshot_startup(daemon), TRUE);
 }
 
+static void warn_of_chore(const struct schedule_job *job, const GError *error)
+{
+	g_warning("Failed to %s: %s", job->name, error->message);
+}
+
 /* Everything is up before the socket exists: a client that connects is served. */
 static gboolean start(struct daemon *daemon, GError **error)
 {
@@ -208,7 +215,8 @@ static gboolean start(struct daemon *daemon, GError **error)
 		return FALSE;
 	daemon->events = event_hub_new();
 	daemon->operations = operations_new();
-	if (!start_objects(daemon, error))
+	if (!start_objects(daemon, error) ||
+	    !chores_warn_of_host(daemon, "", apparmor_available(), error))
 		return FALSE;
 	daemon->server_text = server_text_new(daemon);
 	daemon->listener = listener_new(daemon, NULL);
@@ -216,12 +224,14 @@ static gboolean start(struct daemon *daemon, GError **error)
 	if (!listener_open(daemon->listener, error))
 		return FALSE;
 	instances_autostart(daemon);
+	daemon->schedule = schedule_new(daemon, chores, warn_of_chore);
 	return TRUE;
 }
 
 static void stop(struct daemon *daemon)
 {
 	listener_free(daemon->listener);
+	schedule_free(daemon->schedule);
 	operations_free(daemon->operations);
 	if (daemon->instances)
 		instances_wait(daemon);
@@ -282,9 +292,10 @@ int serve(const struct serve_options *options)
 	mallopt(M_ARENA_MAX, 2); /* one heap for each thread would only be space that is kept */
 	umask(0022);
 	raise_limits();
-	if (!log_open(options->logfile, options->debug	   ? LOG_ALL
-					: options->verbose ? LOG_INFORM
-							   : LOG_WARN))
+	if (!log_open(options->logfile, options->syslog,
+		      options->debug	 ? LOG_ALL
+		      : options->verbose ? LOG_INFORM
+					 : LOG_WARN))
 		return 1;
 	status = run(&daemon);
 	daemon_clear(&daemon);

@@ -6,7 +6,7 @@
 
 struct serve_options {
 	char *group, *logfile; /* NULL: none */
-	gboolean debug, verbose;
+	gboolean syslog, debug, verbose;
 };
 
 /* Runs until it is told to stop; returns main's exit status. */

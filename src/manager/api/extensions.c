@@ -58,6 +58,21 @@ const char *const api_extensions[] = {
 	"network_counters_errors_dropped",   /* drivers/instance/lxc_netns.c */
 	"storage",			     /* api/pools.c */
 	"resources",			     /* api/pools.c: GET .../resources */
+	"resources_cpu_socket",		     /* core/resources_cpu.c */
+	"resources_numa",		     /* core/resources_cpu.c */
+	"resources_v2",			     /* core/resources.c */
+	"resources_disk_sata",		     /* core/resources_storage.c */
+	"resources_network_firmware",        /* core/resources_network.c */
+	"resources_disk_id",		     /* core/resources_storage.c */
+	"resources_usb_pci",		     /* core/resources_usb.c */
+	"resources_cpu_threads_numa",        /* core/resources_cpu.c */
+	"resources_cpu_core_die",	     /* core/resources_cpu.c */
+	"resources_system",		     /* core/resources_system.c */
+	"resources_pci_iommu",		     /* core/resources_pci.c */
+	"resources_network_usb",	     /* core/resources_network.c */
+	"resources_disk_address",	     /* core/resources_storage.c */
+	"resources_gpu_usb",		     /* core/resources_pci.c */
+	"resources_pci_vpd",		     /* core/resources_pci.c */
 	"storage_btrfs_mount_options",	     /* drivers/storage/btrfs_pool.c */
 	"storage_volatile_initial_source",   /* drivers/storage/btrfs_pool.c */
 	"storage_volume_api_filtering",	     /* api/pools.c */

@@ -105,4 +105,4 @@ extern const struct route routes_server[], routes_operations[], routes_events[],
 	routes_profiles[], routes_projects[], routes_warnings[], routes_images[], routes_pools[],
 	routes_instances[], routes_instance_exec[], routes_instance_console[],
 	routes_instance_files[], routes_instance_sftp[], routes_instance_logs[], routes_snapshots[],
-	routes_backups[], routes_metadata[];
+	routes_backups[], routes_metadata[], routes_resources[];

@@ -9,6 +9,7 @@
 
 /* Every table there is: each file with resources adds its line. */
 static const struct route *const tables_all[] = {
+	routes_resources,
 	routes_server, routes_operations, routes_events, routes_internal, routes_profiles,
 	routes_projects, routes_warnings, routes_images, routes_pools, routes_instances, routes_metadata,
 	routes_snapshots, routes_instance_exec,

@@ -12,6 +12,7 @@
 #include "core/image_private.h"
 #include "core/project.h"
 #include "core/server_config.h"
+#include "core/volume.h"
 #include "db/image.h"
 #include "db/instance.h"
 #include "util/clock.h"
@@ -51,6 +52,20 @@ static gboolean is_known(struct db *db, const char *name)
 		strcmp(json_text(json_array_get(rows, 0), "fingerprint"), fingerprint) == 0);
 }
 
+/* The pools' volumes of images that no project has; one that cannot go now goes another time. */
+static void forget_gone(struct daemon *daemon)
+{
+	g_autoptr(json_t) rows = db_select(daemon->db, NULL,
+					   "SELECT DISTINCT name FROM storage_volumes WHERE type = 1 "
+					   "AND name NOT IN (SELECT fingerprint FROM images)",
+					   "");
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		volume_forget_image(daemon, json_text(row, "name"), NULL);
+}
+
 gboolean image_startup(struct daemon *daemon, GError **error)
 {
 	g_autofree char *path = daemon_path(daemon, "images", NULL);
@@ -63,6 +78,7 @@ gboolean image_startup(struct daemon *daemon, GError **error)
 		    !is_known(daemon->db, entry->d_name))
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	closedir(dir);
+	forget_gone(daemon);
 	return TRUE;
 }
 
@@ -345,6 +361,7 @@ static gboolean delete_row(struct daemon *daemon, const char *project, const jso
 	if (!db_image_delete(daemon->db, json_integer_value(json_object_get(row, "id")), error) ||
 	    !db_transaction(daemon->db, remove_unused, &removal, error))
 		return FALSE;
+	forget_gone(daemon);
 	image_event(daemon, project, "image-deleted", removal.fingerprint, NULL, who);
 	return TRUE;
 }
