@@ -19,6 +19,8 @@
 #define WAYS 8
 #define BYTES_MAX (64u << 20) /* of all texts together */
 #define ROOM 16384	      /* bytes that a place keeps for its next text */
+#define SAMPLED 16	      /* texts that are looked at for whom to take memory from */
+#define SAMPLES_MAX 64	      /* how often, for one text */
 
 struct set {
 	pthread_mutex_t lock;
@@ -26,7 +28,9 @@ struct set {
 };
 
 struct answers {
-	_Atomic size_t kept; /* bytes */
+	uint64_t (*owner)(pid_t pid);
+	_Atomic size_t kept;   /* bytes */
+	_Atomic unsigned hand; /* which set is sampled next */
 	struct set sets[SETS];
 	struct shared_answer *entries; /* WAYS for each set */
 	char *places;		       /* SHARED_TEXT_MAX bytes for each entry */
@@ -112,7 +116,7 @@ static bool find_memory(struct answers *answers, const struct shared *shared)
 	return true;
 }
 
-struct answers *answers_new(const struct shared *shared)
+struct answers *answers_new(const struct shared *shared, uint64_t (*owner)(pid_t pid))
 {
 	struct answers *answers = calloc(1, sizeof(*answers));
 
@@ -120,6 +124,7 @@ struct answers *answers_new(const struct shared *shared)
 		free(answers);
 		return NULL;
 	}
+	answers->owner = owner;
 	for (size_t i = 0; i < SETS; i++)
 		pthread_mutex_init(&answers->sets[i].lock, NULL);
 	take_stock(answers);
@@ -206,49 +211,137 @@ bool answers_get(struct answers *answers, uint64_t handle, uint64_t offset, char
 	return true;
 }
 
-/* A free way, else the one whose loss costs least: without text, then longest unused. */
-static struct shared_answer *find_victim(const struct answers *answers, const struct set *set)
+/* Each process is asked for once. */
+static void find_owners(const struct answers *answers, const uint32_t *pids, uint64_t *owners,
+			unsigned count)
 {
-	struct shared_answer *ways = ways_of(answers, set), *victim = ways;
+	for (unsigned i = 0; i < count; i++) {
+		unsigned same = 0;
 
+		while (pids[same] != pids[i])
+			same++;
+		owners[i] = same < i ? owners[same] : answers->owner((pid_t)pids[i]);
+	}
+}
+
+/*
+ * Of a set full of texts, the longest unused of who has most of them, whoever the new one is
+ * for: so nobody pushes out more than his share.
+ */
+static struct shared_answer *find_fair_victim(const struct answers *answers, const struct set *set,
+					      uint32_t pid)
+{
+	struct shared_answer *ways = ways_of(answers, set), *victim = NULL;
+	uint32_t pids[WAYS + 1];
+	uint64_t owner[WAYS + 1] = { 0 };
+	unsigned most = 0;
+
+	for (size_t w = 0; w < WAYS; w++)
+		pids[w] = ways[w].pid;
+	pids[WAYS] = pid;
+	find_owners(answers, pids, owner, WAYS + 1);
 	for (size_t w = 0; w < WAYS; w++) {
-		struct shared_answer *a = &ways[w];
-		bool better = text_of(answers, a) ? false : text_of(answers, victim) != NULL;
+		unsigned count = 0;
 
-		if (!atomic_load(&a->handle))
-			return a;
-		if (!text_of(answers, a) == !text_of(answers, victim))
-			better = a->used < victim->used;
-		if (better)
-			victim = a;
+		for (size_t i = 0; i <= WAYS; i++)
+			count += owner[i] == owner[w];
+		if (count > most || (count == most && ways[w].used < victim->used)) {
+			most = count;
+			victim = &ways[w];
+		}
 	}
 	return victim;
 }
 
-/* The longest unused text of the set, NULL when none has any. */
-static struct shared_answer *find_oldest_text(const struct answers *answers, const struct set *set)
+/* A free way, else one whose loss costs nothing, else one of who has most. */
+static struct shared_answer *find_victim(const struct answers *answers, const struct set *set,
+					 uint32_t pid)
 {
 	struct shared_answer *ways = ways_of(answers, set), *oldest = NULL;
 
-	for (size_t w = 0; w < WAYS; w++)
-		if (atomic_load(&ways[w].handle) && text_of(answers, &ways[w]) &&
-		    (!oldest || ways[w].used < oldest->used))
+	for (size_t w = 0; w < WAYS; w++) {
+		if (!atomic_load(&ways[w].handle))
+			return &ways[w];
+		if (!text_of(answers, &ways[w]) && (!oldest || ways[w].used < oldest->used))
 			oldest = &ways[w];
-	return oldest;
+	}
+	return oldest ? oldest : find_fair_victim(answers, set, pid);
 }
 
-/* Who opens thousands of files and reads a little of each pushes texts out, but keeps none out. */
-static void keep_text(struct answers *answers, const struct set *set, struct shared_answer *a,
-		      char **text)
-{
-	while (atomic_load(&answers->kept) + a->len > BYTES_MAX) {
-		struct shared_answer *oldest = find_oldest_text(answers, set);
+struct sample {
+	uint64_t handle[SAMPLED], len[SAMPLED], owner[SAMPLED];
+	uint32_t pid[SAMPLED];
+	unsigned count;
+};
 
-		if (!oldest)
-			return;
-		let_go(answers, oldest);
-		atomic_store(&oldest->handle, 0);
+static void sample_set(const struct answers *answers, struct set *set, struct sample *s)
+{
+	const struct shared_answer *ways = ways_of(answers, set);
+
+	pthread_mutex_lock(&set->lock);
+	for (size_t w = 0; w < WAYS && s->count < SAMPLED; w++) {
+		if (!atomic_load(&ways[w].handle) || !text_of(answers, &ways[w]))
+			continue;
+		s->handle[s->count] = ways[w].handle;
+		s->len[s->count] = ways[w].len;
+		s->pid[s->count++] = ways[w].pid;
 	}
+	pthread_mutex_unlock(&set->lock);
+}
+
+static void take_sample(struct answers *answers, struct sample *s)
+{
+	s->count = 0;
+	for (unsigned i = 0; i < SETS && s->count < SAMPLED; i++)
+		sample_set(answers, &answers->sets[atomic_fetch_add(&answers->hand, 1) % SETS], s);
+	find_owners(answers, s->pid, s->owner, s->count);
+}
+
+/* Who has most of the sample, in bytes. */
+static uint64_t find_heaviest(const struct sample *s)
+{
+	uint64_t heaviest = 0, most = 0;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		uint64_t bytes = 0;
+
+		for (unsigned j = 0; j < s->count; j++)
+			bytes += s->owner[j] == s->owner[i] ? s->len[j] : 0;
+		if (bytes > most) {
+			most = bytes;
+			heaviest = s->owner[i];
+		}
+	}
+	return heaviest;
+}
+
+static bool is_full(struct answers *answers, size_t len)
+{
+	return atomic_load(&answers->kept) + len > BYTES_MAX;
+}
+
+/*
+ * Who opens thousands of files and reads a little of each takes memory from himself: whom
+ * most of it is lost to shows in any small sample. No set is locked by us here.
+ */
+static void make_room(struct answers *answers, size_t len)
+{
+	for (unsigned i = 0; i < SAMPLES_MAX && is_full(answers, len); i++) {
+		struct sample s;
+		uint64_t heaviest;
+
+		take_sample(answers, &s);
+		heaviest = find_heaviest(&s);
+		for (unsigned j = 0; j < s.count && is_full(answers, len); j++)
+			if (s.owner[j] == heaviest)
+				answers_drop(answers, s.handle[j]);
+	}
+}
+
+static void keep_text(struct answers *answers, struct shared_answer *a, char **text)
+{
+	if (is_full(answers, a->len))
+		return; /* too long, or others were faster */
 	atomic_fetch_add(&answers->kept, a->len);
 	if (a->len <= SHARED_TEXT_MAX) {
 		memcpy(place_of(answers, a), *text, a->len);
@@ -258,21 +351,31 @@ static void keep_text(struct answers *answers, const struct set *set, struct sha
 	}
 }
 
-void answers_put(struct answers *answers, uint64_t handle, uint64_t request, char *text, size_t len)
+static void put(struct answers *answers, uint64_t handle, uint64_t request, uint32_t pid,
+		char **text, size_t len)
 {
-	AUTO_FREE char *owned = text;
 	AUTO_UNLOCK_SET struct set *set = lock_set(answers, handle);
 	struct shared_answer *a = find(answers, set, handle);
 
 	if (!a)
-		a = find_victim(answers, set);
+		a = find_victim(answers, set, pid);
 	let_go(answers, a);
 	atomic_store(&a->handle, 0);
 	a->len = len;
 	a->used = set->clock;
 	a->request = request;
-	keep_text(answers, set, a, &owned);
+	a->pid = pid;
+	keep_text(answers, a, text);
 	atomic_store(&a->handle, handle);
+}
+
+void answers_put(struct answers *answers, uint64_t handle, uint64_t request, uint32_t pid,
+		 char *text, size_t len)
+{
+	AUTO_FREE char *owned = text;
+
+	make_room(answers, len);
+	put(answers, handle, request, pid, &owned, len);
 }
 
 bool answers_knows(struct answers *answers, uint64_t handle, uint64_t request)

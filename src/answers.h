@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "shared.h"
 
@@ -18,9 +19,10 @@ struct answers;
 /*
  * Goes on with what the state holds; where it has no place for answers, or is
  * NULL, they are this process's own. To be released with answers_free(), which
- * leaves the state as it is. NULL when there is no memory.
+ * leaves the state as it is. NULL when there is no memory. Where room is made, it is
+ * at the cost of the owner who has most.
  */
-struct answers *answers_new(const struct shared *shared);
+struct answers *answers_new(const struct shared *shared, uint64_t (*owner)(pid_t pid));
 void answers_free(struct answers *answers);
 
 /*
@@ -34,10 +36,11 @@ bool answers_get(struct answers *answers, uint64_t handle, uint64_t offset, char
 /*
  * Keeps the text that a request had made. A request that is replayed after the
  * death of its worker has to find it (answers_knows): its reader may have had the
- * answer already, and goes on behind that. Takes over the text in any case.
+ * answer already, and goes on behind that. pid: for whom, see answers_new(). Takes over
+ * the text in any case.
  */
-void answers_put(struct answers *answers, uint64_t handle, uint64_t request, char *text,
-		 size_t len);
+void answers_put(struct answers *answers, uint64_t handle, uint64_t request, uint32_t pid,
+		 char *text, size_t len);
 
 /* Is the handle's text the one that this request had made? */
 bool answers_knows(struct answers *answers, uint64_t handle, uint64_t request);

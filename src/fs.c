@@ -15,6 +15,7 @@
 
 #include "answers.h"
 #include "base/cleanup.h"
+#include "owner.h"
 #include "triggers.h"
 
 /* Seconds that the kernel may keep names and attributes which are the same for everybody. */
@@ -221,6 +222,12 @@ static uint64_t request_of(const struct fs_link *link)
 	return in.unique;
 }
 
+static void put_answer(const struct call *call, uint64_t handle, char *text, size_t len)
+{
+	answers_put(call->fs->answers, handle, request_of(call->link), (uint32_t)call->caller.pid,
+		    text, len);
+}
+
 /*
  * The length of an open file's text, which is made for the reads to come. Never 0: who
  * seeks to the end and reads from there finds none, and splice(2) needs it.
@@ -233,7 +240,7 @@ static size_t length_of(const struct call *call, uint64_t handle)
 	if (call->r < 0 ||
 	    lxcfs_render(call->fs->engine, &call->caller, call->path, &text, &len) < 0)
 		return SIZE_KEPT;
-	answers_put(call->fs->answers, handle, request_of(call->link), text, len);
+	put_answer(call, handle, text, len);
 	return len ? len : 1;
 }
 
@@ -378,7 +385,7 @@ static int render_piece(const struct call *call, uint64_t handle, size_t offset,
 		n = len - offset < size ? len - offset : size;
 	if (n)
 		memcpy(piece, text + offset, n);
-	answers_put(call->fs->answers, handle, request_of(call->link), text, len);
+	put_answer(call, handle, text, len);
 	*ret_len = n;
 	return 0;
 }
@@ -610,7 +617,7 @@ static int list_piece(const struct call *call, fuse_ino_t node, uint64_t handle,
 	at = entry_at(data, len, offset);
 	n = whole_entries(data + at, len - at < size ? len - at : size);
 	memcpy(piece, data + at, n);
-	answers_put(call->fs->answers, handle, request_of(call->link), data, len);
+	put_answer(call, handle, data, len);
 	*ret_len = n;
 	return 0;
 }
@@ -718,7 +725,7 @@ int fs_open(const struct fs_options *o, struct fs **ret)
 	fs->shared = o->shared;
 	fs->notify_fd = o->notify_fd;
 	fs->instance = (uint64_t)o->instance << INSTANCE_SHIFT;
-	fs->answers = answers_new(o->shared);
+	fs->answers = answers_new(o->shared, owner_of);
 	if (!fs->answers)
 		r = -ENOMEM;
 	else if (o->psi_poll)

@@ -2,51 +2,10 @@
 /* Who brought workers down or got them stuck, in a table of the latest. */
 #include "offence.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/file.h"
-#include "base/hash.h"
-#include "base/text.h"
+#include "owner.h"
 
 #define SENTENCE 60000000000ull /* ns */
 #define WAYS_MAX 3		/* so many, and nothing is tried any more */
-
-/* 0 where the process is gone or not to be seen from here. */
-static uint64_t pid_namespace(uint32_t pid)
-{
-	char path[64];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/%u/ns/pid", pid);
-	return pid > 0 && stat(path, &st) == 0 ? st.st_ino : 0;
-}
-
-static bool is_host(uint64_t pid_ns)
-{
-	return pid_ns == pid_namespace((uint32_t)getpid());
-}
-
-/* Inodes of namespaces have 32 bits: this is none. */
-static uint64_t cgroups_of(uint32_t pid)
-{
-	AUTO_TEXT struct text text = { 0 };
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
-	if (file_read_at(AT_FDCWD, path, &text) < 0)
-		return 0;
-	return hash_string(text_str(&text)) | UINT64_C(1) << 63;
-}
-
-uint64_t offence_sender(const struct fuse_in_header *in)
-{
-	uint64_t pid_ns = pid_namespace(in->pid);
-
-	return pid_ns && is_host(pid_ns) ? cgroups_of(in->pid) : pid_ns;
-}
 
 /* What only ends or undoes something is always carried out. */
 static bool is_harmless(uint32_t opcode)
@@ -107,7 +66,7 @@ enum offence offence_judge(struct shared_header *h, const struct fuse_in_header 
 	now = shared_now();
 	if (last < now || is_harmless(in->opcode))
 		return OFFENCE_NONE;
-	sender = offence_sender(in);
+	sender = owner_of((pid_t)in->pid);
 	for (unsigned i = 0; i < SHARED_OFFENCES; i++) {
 		const struct shared_offence *o = &h->offences[i];
 
@@ -117,10 +76,8 @@ enum offence offence_judge(struct shared_header *h, const struct fuse_in_header 
 			return OFFENCE_SAME;
 		ways++;
 	}
-	if (ways == 0)
-		return OFFENCE_NONE;
 	/* The host's own processes have not much to do with each other. */
-	if (is_host(pid_namespace(in->pid)))
+	if (ways == 0 || owner_is_host(sender))
 		return OFFENCE_NONE;
 	*ret_sender = sender;
 	return ways >= WAYS_MAX ? OFFENCE_SAME : OFFENCE_OTHER;

@@ -11,13 +11,7 @@
 
 #include "shared.h"
 
-/*
- * Who counts as one: a pid namespace, and in our own (the host's) the processes of the same
- * cgroups. 0 when the process that sent the request is gone.
- */
-uint64_t offence_sender(const struct fuse_in_header *request);
-
-/* Remembers the request against its sender, from now on for a minute. 0 is nobody. */
+/* Remembers the request against its sender (owner.h), from now on for a minute. 0 is nobody. */
 void offence_record(struct shared_header *header, const struct fuse_in_header *request,
 		    uint64_t sender);
 

@@ -23,6 +23,7 @@
 #define LOOK_MS 250   /* between two looks */
 #define STILL_LOOKS 4 /* without a sign of life: asleep in the kernel */
 #define LONG_LOOKS 40 /* in one request, whatever it does */
+#define BUSY_LOOKS 40 /* after that: it will never end */
 
 /* Threads that may be left behind. Of more the keeper rids us, by another worker. */
 #define LOST_MAX (2 * SHARED_SLOTS_MAX)
@@ -40,6 +41,7 @@ struct pool {
 	struct session *serving[SHARED_SLOTS_MAX];
 	struct sight seen[SHARED_SLOTS_MAX];
 	struct session *lost[LOST_MAX];
+	unsigned lost_busy[LOST_MAX]; /* looks at which it was running */
 	unsigned lost_count;
 	uint64_t looked; /* CLOCK_MONOTONIC ns */
 };
@@ -126,6 +128,14 @@ bool pool_has_ended(const struct pool *p)
 	return true;
 }
 
+bool pool_is_spoiled(const struct pool *p)
+{
+	for (unsigned i = 0; i < p->lost_count; i++)
+		if (p->lost_busy[i] > BUSY_LOOKS)
+			return true;
+	return false;
+}
+
 /* "voluntary_ctxt_switches:" and "nonvoluntary_ctxt_switches:", and the state before them. */
 static uint64_t parse_switches(const char *status)
 {
@@ -185,6 +195,7 @@ static void replace(struct pool *p, unsigned i, uint64_t turn)
 		session_close(new);
 		return;
 	}
+	p->lost_busy[p->lost_count] = 0;
 	p->lost[p->lost_count++] = old;
 	p->serving[i] = new;
 	r = session_start(new);
@@ -201,11 +212,15 @@ static void settle_lost(struct pool *p)
 		if (!atomic_load(&s->ended)) {
 			session_wake(s);
 			offence_record(p->options.shared->header, &s->stuck, s->sender);
+			if (!switches_of(atomic_load(&s->tid)))
+				p->lost_busy[i]++;
 			continue;
 		}
 		session_join(s);
 		session_close(s);
-		p->lost[i] = p->lost[--p->lost_count];
+		p->lost_count--;
+		p->lost[i] = p->lost[p->lost_count];
+		p->lost_busy[i] = p->lost_busy[p->lost_count];
 	}
 }
 

@@ -42,5 +42,8 @@ int pool_look(struct pool *pool);
 /* True when no thread serves any more: the file system was unmounted. */
 bool pool_has_ended(const struct pool *pool);
 
+/* True when a thread that was given up runs on and on, which only the worker's end ends. */
+bool pool_is_spoiled(const struct pool *pool);
+
 /* Ends the threads after their requests. False when one is left, which uses fs and engine. */
 bool pool_stop(struct pool *pool, int timeout_ms);

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "offence.h"
+#include "owner.h"
 
 /* Interrupts a read that waits for a request; its handler does nothing. */
 #define WAKE_SIGNAL SIGRTMIN
@@ -148,7 +149,7 @@ static void refuse(const struct session *s, const struct fuse_in_header *in)
 {
 	log_line("request %u for node %llu of pid %u, uid %u brought workers down: answered EIO",
 		 in->opcode, (unsigned long long)in->nodeid, in->pid, in->uid);
-	offence_record(s->options.shared->header, in, offence_sender(in));
+	offence_record(s->options.shared->header, in, owner_of((pid_t)in->pid));
 	answer_eio(s, in);
 }
 
@@ -164,7 +165,7 @@ static unsigned count_others(const struct session *s, uint64_t sender)
 		if (slot == s->slot || !shared_slot_pending(slot))
 			continue;
 		memcpy(&in, slot->request, sizeof(in)); /* if it ends meanwhile, nothing is lost */
-		count += offence_sender(&in) == sender;
+		count += owner_of((pid_t)in.pid) == sender;
 	}
 	return count;
 }
@@ -309,7 +310,7 @@ bool session_give_up(struct session *s, uint64_t turn)
 	/* The thread does not touch the slot any more, nor does it know that. */
 	memcpy(&in, s->slot->request, sizeof(in));
 	s->stuck = in;
-	s->sender = offence_sender(&in);
+	s->sender = owner_of((pid_t)in.pid);
 	offence_record(s->options.shared->header, &in, s->sender);
 	answer_eio(s, &in);
 	shared_slot_clear(s->slot);

@@ -95,7 +95,7 @@ struct shared_answer {
 	uint64_t request;	 /* the `unique` of the one that had the text made */
 	uint64_t len;		 /* of the text */
 	_Atomic uint32_t kept;	 /* is the text in its place? */
-	uint32_t reserved;
+	uint32_t pid;		 /* of who had it made, 0: not known */
 };
 
 /* A pressure trigger: what it takes to arm it again. */
@@ -109,7 +109,7 @@ struct shared_trigger {
 	char path[48];
 	char text[60]; /* as it was written, with the NUL or newline that the kernel cuts off */
 	uint32_t text_size;
-	uint64_t owner; /* inode of the outermost pid namespace, 0: not known */
+	uint64_t owner; /* see owner.h */
 };
 
 struct shared {

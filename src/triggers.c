@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
-#include <linux/nsfs.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,13 +12,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "owner.h"
 
 /* What an ordinary file answers to poll(2), the kernel's DEFAULT_POLLMASK. */
 #define POLL_READY (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
@@ -73,39 +72,6 @@ static uint64_t namespace_of(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
 	return pid > 0 && stat(path, &st) == 0 ? st.st_ino : 0;
-}
-
-static uint64_t inode_of(int fd)
-{
-	struct stat st;
-
-	return fd >= 0 && fstat(fd, &st) == 0 ? st.st_ino : 0;
-}
-
-/*
- * The outermost pid namespace around a process that is not our own: whatever is nested in
- * a container, by whomever, counts as that container. 0 when it cannot be told.
- */
-static uint64_t owner_of(pid_t pid)
-{
-	uint64_t ours = namespace_of(getpid());
-	AUTO_CLOSE int fd = -1;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && inode_of(fd) != ours) {
-		int parent = ioctl(fd, NS_GET_PARENT);
-
-		if (parent < 0 || inode_of(parent) == ours) {
-			if (parent >= 0)
-				close(parent);
-			break;
-		}
-		close(fd);
-		fd = parent;
-	}
-	return inode_of(fd);
 }
 
 static void disarm(struct triggers *t, unsigned i)

@@ -198,6 +198,14 @@ static bool ticks_hang(const struct worker *w)
 	return true;
 }
 
+static bool is_spoiled(const struct worker *w)
+{
+	if (!pool_is_spoiled(w->pool))
+		return false;
+	log_line("a thread runs and runs: making room for another worker");
+	return true;
+}
+
 /* Until told to stop, or until the file system is unmounted. */
 static void watch(struct worker *w)
 {
@@ -206,7 +214,7 @@ static void watch(struct worker *w)
 		{ .fd = pool_fd(w->pool), .events = POLLIN },
 	};
 
-	while (!pool_has_ended(w->pool) && !ticks_hang(w)) {
+	while (!pool_has_ended(w->pool) && !ticks_hang(w) && !is_spoiled(w)) {
 		int wait = pool_look(w->pool);
 		eventfd_t rung;
 

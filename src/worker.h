@@ -11,7 +11,7 @@
  *   below half of it, pressure triggers below a quarter and below 128 for each container.
  *   Files that readers hold open cost nothing here.
  * - Memory: 64 MiB for the texts that readers are in the middle of, whoever they are. Who
- *   comes later is kept at the cost of who read longest ago.
+ *   comes later is kept at the cost of the container that has most.
  * - Time: a request that sleeps in the kernel for a second, or lasts for ten, is answered EIO
  *   and its thread replaced. From then on it is not tried again for a minute, and as long as
  *   it is stuck, and its container occupies at most half of the threads. Should none be left

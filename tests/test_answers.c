@@ -18,15 +18,21 @@ static char *text(size_t len, char c)
 	return t;
 }
 
+/* Processes by the thousand. */
+static uint64_t owner(pid_t pid)
+{
+	return (uint64_t)pid / 1000;
+}
+
 START_TEST(pieces_until_the_end)
 {
-	struct answers *a = answers_new(NULL);
+	struct answers *a = answers_new(NULL, owner);
 	char buf[100];
 	size_t n = 99;
 
 	ck_assert(!answers_get(a, 1, 0, buf, 10, &n));
 	ck_assert_uint_eq(n, 99);
-	answers_put(a, 1, 100, strdup("hello world"), 11);
+	answers_put(a, 1, 100, 1, strdup("hello world"), 11);
 	ck_assert(answers_get(a, 1, 4, buf, 4, &n));
 	ck_assert_uint_eq(n, 4);
 	ck_assert_mem_eq(buf, "o wo", 4);
@@ -49,15 +55,15 @@ END_TEST
 
 START_TEST(a_new_text_takes_the_place)
 {
-	struct answers *a = answers_new(NULL);
+	struct answers *a = answers_new(NULL, owner);
 	char buf[10];
 	size_t n;
 
-	answers_put(a, 7, 100, strdup("all"), 3);
+	answers_put(a, 7, 100, 1, strdup("all"), 3);
 	ck_assert(answers_knows(a, 7, 100));
 	ck_assert(!answers_knows(a, 7, 101));
 	ck_assert(!answers_knows(a, 8, 100));
-	answers_put(a, 7, 101, strdup("all of it"), 9);
+	answers_put(a, 7, 101, 1, strdup("all of it"), 9);
 	ck_assert(!answers_knows(a, 7, 100));
 	ck_assert(answers_knows(a, 7, 101));
 	ck_assert(answers_get(a, 7, 3, buf, 10, &n));
@@ -71,13 +77,13 @@ END_TEST
 /* However many are opened and never read on, memory has an end, and texts stay right. */
 START_TEST(bounded)
 {
-	struct answers *a = answers_new(NULL);
+	struct answers *a = answers_new(NULL, owner);
 	const size_t big = 1 << 20;
 	char buf[4];
 	size_t n, known = 0;
 
 	for (uint64_t handle = 1; handle <= 200; handle++)
-		answers_put(a, handle, 100, text(big, (char)handle), big);
+		answers_put(a, handle, 100, 1, text(big, (char)handle), big);
 	ck_assert_uint_le(answers_kept(a), 64 << 20);
 	for (uint64_t handle = 1; handle <= 200; handle++) {
 		if (!answers_get(a, handle, 5, buf, 4, &n))
@@ -89,7 +95,7 @@ START_TEST(bounded)
 	ck_assert_uint_ge(known, 60);
 	ck_assert_uint_eq(answers_kept(a), 0);
 	for (uint64_t handle = 1; handle <= 100000; handle++)
-		answers_put(a, handle, 100, text(10, 'x'), 10);
+		answers_put(a, handle, 100, 1, text(10, 'x'), 10);
 	ck_assert_uint_le(answers_kept(a), 4096 * 10);
 	/* The latest is there. */
 	ck_assert(answers_get(a, 100000, 1, buf, 4, &n));
@@ -100,21 +106,44 @@ END_TEST
 /* All the memory there is, taken by texts that nobody reads on: who comes later is kept, too. */
 START_TEST(a_flood_keeps_nobody_out)
 {
-	struct answers *a = answers_new(NULL);
+	struct answers *a = answers_new(NULL, owner);
 	const size_t len = 50000;
 	char buf[4];
 	size_t n, kept = 0;
 
 	for (uint64_t handle = 1; handle <= 4000; handle++)
-		answers_put(a, handle, 100, text(len, 'x'), len);
+		answers_put(a, handle, 100, 1, text(len, 'x'), len);
 	ck_assert_uint_gt(answers_kept(a), (64 << 20) - len);
 	for (uint64_t handle = 10001; handle <= 10400; handle++) {
-		answers_put(a, handle, 100, text(len, 'y'), len);
+		answers_put(a, handle, 100, 1, text(len, 'y'), len);
 		ck_assert_uint_le(answers_kept(a), 64 << 20);
 		kept += answers_get(a, handle, 5, buf, 4, &n) && buf[0] == 'y';
 	}
 	ck_assert_uint_ge(kept, 390); /* of 400; a set may by chance have had no text to give up */
 	answers_free(a);
+}
+END_TEST
+
+/* Texts of any size, by very many processes of one owner. */
+START_TEST(a_flood_pushes_nobody_out)
+{
+	static const size_t lens[] = { 10, 50000, 1 << 20 };
+	char buf[4];
+	size_t n;
+
+	for (size_t i = 0; i < 3; i++) {
+		struct answers *a = answers_new(NULL, owner);
+
+		for (uint64_t handle = 1; handle <= 4; handle++)
+			answers_put(a, handle, 100, 5000, text(100, 'y'), 100);
+		for (uint64_t handle = 100; handle <= (i == 0 ? 30000 : 3000); handle++)
+			answers_put(a, handle, 100, (uint32_t)(handle % 1000), text(lens[i], 'x'),
+				    lens[i]);
+		ck_assert_uint_ge(answers_kept(a), i == 0 ? 20000 : (62 << 20));
+		for (uint64_t handle = 1; handle <= 4; handle++)
+			ck_assert(answers_get(a, handle, 5, buf, 4, &n) && buf[0] == 'y');
+		answers_free(a);
+	}
 }
 END_TEST
 
@@ -128,16 +157,16 @@ START_TEST(the_next_worker_goes_on)
 	size_t n;
 
 	ck_assert_int_eq(shared_map(fd, false, &shared), 0);
-	a = answers_new(&shared);
-	answers_put(a, 5, 100, strdup("hello world"), 11);
-	answers_put(a, 6, 100, strdup("known"), 5);
-	answers_put(a, 7, 100, text(SHARED_TEXT_MAX + 1, 'b'), SHARED_TEXT_MAX + 1);
-	answers_put(a, 8, 100, text(SHARED_TEXT_MAX, 'c'), SHARED_TEXT_MAX);
+	a = answers_new(&shared, owner);
+	answers_put(a, 5, 100, 1, strdup("hello world"), 11);
+	answers_put(a, 6, 100, 1, strdup("known"), 5);
+	answers_put(a, 7, 100, 1, text(SHARED_TEXT_MAX + 1, 'b'), SHARED_TEXT_MAX + 1);
+	answers_put(a, 8, 100, 1, text(SHARED_TEXT_MAX, 'c'), SHARED_TEXT_MAX);
 	answers_free(a);
 	shared_unmap(&shared);
 
 	ck_assert_int_eq(shared_map(fd, false, &again), 0);
-	a = answers_new(&again);
+	a = answers_new(&again, owner);
 	ck_assert_uint_eq(answers_kept(a), 11 + 5 + SHARED_TEXT_MAX);
 	ck_assert(answers_knows(a, 6, 100));
 	ck_assert(answers_get(a, 5, 6, buf, 20, &n));
@@ -170,7 +199,7 @@ static void *use(void *arg)
 
 		switch (rand_r(&seed) % 3) {
 		case 0:
-			answers_put(a, handle, 100, text(64, (char)handle), 64);
+			answers_put(a, handle, 100, 1, text(64, (char)handle), 64);
 			break;
 		case 1:
 			answers_drop(a, handle);
@@ -185,7 +214,7 @@ static void *use(void *arg)
 
 START_TEST(threads)
 {
-	struct answers *a = answers_new(NULL);
+	struct answers *a = answers_new(NULL, owner);
 	pthread_t t[4];
 	void *wrong;
 
@@ -205,6 +234,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, a_new_text_takes_the_place);
 	tcase_add_test(tests, bounded);
 	tcase_add_test(tests, a_flood_keeps_nobody_out);
+	tcase_add_test(tests, a_flood_pushes_nobody_out);
 	tcase_add_test(tests, the_next_worker_goes_on);
 	tcase_add_test(tests, threads);
 }

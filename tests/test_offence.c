@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "offence.h"
+#include "owner.h"
 #include "support.h"
 
 static struct fuse_in_header request(uint32_t opcode, uint64_t nodeid, pid_t pid)
@@ -13,7 +14,7 @@ static struct fuse_in_header request(uint32_t opcode, uint64_t nodeid, pid_t pid
 
 static void record(struct shared_header *h, const struct fuse_in_header *in)
 {
-	offence_record(h, in, offence_sender(in));
+	offence_record(h, in, owner_of((pid_t)in->pid));
 }
 
 static bool forbids(struct shared_header *h, const struct fuse_in_header *in)
@@ -59,7 +60,7 @@ START_TEST(the_same_again_is_one)
 	struct shared_header h = { 0 };
 	struct fuse_in_header bad = request(FUSE_READ, 7, getpid());
 	struct fuse_in_header worse = request(FUSE_READ, 8, getpid());
-	uint64_t sender = offence_sender(&bad);
+	uint64_t sender = owner_of(getpid());
 
 	record(&h, &worse);
 	for (unsigned i = 0; i <= SHARED_OFFENCES; i++) {
@@ -69,18 +70,6 @@ START_TEST(the_same_again_is_one)
 	}
 	ck_assert(forbids(&h, &worse));
 	ck_assert_uint_eq(h.offences[2].until, 0);
-}
-END_TEST
-
-/* In the host's pid namespace it is the cgroups that tell who is who. */
-START_TEST(a_host_process_is_known_by_its_cgroups)
-{
-	struct fuse_in_header own = request(FUSE_READ, 7, getpid());
-	struct fuse_in_header parent = request(FUSE_READ, 7, getppid());
-
-	ck_assert_uint_ne(offence_sender(&own), 0);
-	ck_assert_uint_eq(offence_sender(&own), offence_sender(&own));
-	ck_assert_uint_ge(offence_sender(&parent), UINT64_C(1) << 63);
 }
 END_TEST
 
@@ -145,7 +134,6 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, the_same_is_forbidden_and_no_other);
 	tcase_add_test(tests, it_is_forgotten);
 	tcase_add_test(tests, the_same_again_is_one);
-	tcase_add_test(tests, a_host_process_is_known_by_its_cgroups);
 	tcase_add_test(tests, what_undoes_something_is_never_forbidden);
 	tcase_add_test(tests, who_is_gone_is_nobody);
 	tcase_add_test(tests, many);

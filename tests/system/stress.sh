@@ -54,13 +54,19 @@ use() {
 	done | xargs
 }
 
+# What the worker has open, numbers aside.
+list_files() {
+	find "/proc/$(worker)/fd" -mindepth 1 -printf '%l\n' | sed -E 's/[0-9]+/N/g' | sort | uniq -c |
+		sort -rn | head
+}
+
 # What was used after the first storm is what is used after all of them, but for a little.
 is_as_before() {
 	local was now i
 	read -ra was <<<"$1"
 	read -ra now <<<"$2"
 	for i in 0 2; do
-		[ "${now[i]}" -le $((was[i] + 64)) ] || return 1
+		[ "${now[i]}" -le $((was[i] + 64)) ] || { list_files; return 1; }
 		[ "${now[i + 1]}" -le $((was[i + 1] + 2048)) ] || return 1
 	done
 }
