@@ -125,6 +125,8 @@ gboolean source_open(struct source *source, int fd, const struct archive_unpack 
 {
 	struct stat st;
 
+	if (!libarchive(error))
+		return FALSE;
 	*source = (struct source){ .fd = fd, .total = -1, .archive = archive_read_new() };
 	source->buffer = g_malloc(ARCHIVE_BLOCK);
 	source->before = names_are_utf8();

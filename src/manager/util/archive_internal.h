@@ -2,12 +2,11 @@
 /* What the files of util/archive* share with each other and with nobody else. */
 #pragma once
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <locale.h>
 #include <sys/stat.h>
 
 #include "util/archive.h"
+#include "util/libarchive.h"
 
 #define ARCHIVE_BLOCK (256 * 1024)
 

@@ -515,9 +515,12 @@ static gboolean write_all(struct pack *pack, GError **error)
 /* Writes the tar itself to pack->fd. */
 static gboolean write_tar(struct pack *pack, GError **error)
 {
-	locale_t before = names_are_utf8();
+	locale_t before;
 	gboolean ok;
 
+	if (!libarchive(error))
+		return FALSE;
+	before = names_are_utf8();
 	pack->links = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	pack->buffer = g_malloc(ARCHIVE_BLOCK);
 	pack->zeroes = mmap(NULL, HOLE_BLOCK, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
