@@ -159,9 +159,9 @@ static struct operation *start_job(struct request *request, struct job *job)
 
 static struct reply *console_post(struct request *request, GError **error)
 {
-	static const struct body_field fields[] = {
-		{ "type", BODY_TEXT }, { "width", BODY_INT }, { "height", BODY_INT }
-	};
+	static const struct body_field fields[] = { { "type", BODY_TEXT },
+						    { "width", BODY_INT },
+						    { "height", BODY_INT } };
 	const json_t *body = request_body_checked(request, "InstanceConsolePost", fields,
 						  G_N_ELEMENTS(fields), error);
 	g_autoptr(instance_t) inst = body ? request_instance(request, error) : NULL;

@@ -299,11 +299,11 @@ static json_t *add_sockets(struct operation_sockets *sockets, gboolean interacti
 /* --- the request ------------------------------------------------------------------------------ */
 
 static const struct body_field fields[] = {
-	{ "command", BODY_TEXTS },    { "wait-for-websocket", BODY_BOOL },
-	{ "interactive", BODY_BOOL }, { "environment", BODY_MAP },
-	{ "width", BODY_INT },	      { "height", BODY_INT },
+	{ "command", BODY_TEXTS },	{ "wait-for-websocket", BODY_BOOL },
+	{ "interactive", BODY_BOOL },	{ "environment", BODY_MAP },
+	{ "width", BODY_INT },		{ "height", BODY_INT },
 	{ "record-output", BODY_BOOL }, { "user", BODY_UINT32 },
-	{ "group", BODY_UINT32 },     { "cwd", BODY_TEXT },
+	{ "group", BODY_UINT32 },	{ "cwd", BODY_TEXT },
 };
 
 /* Takes over INST. */
@@ -340,11 +340,10 @@ static struct operation *start_job(struct request *request, struct job *job)
 	};
 
 	if (job->sockets)
-		spec.metadata = json_pack("{s:o, s:O, s:O, s:b}", "fds",
-					  add_sockets(job->sockets, job->interactive), "command",
-					  json_object_get(job->body, "command"), "environment",
-					  json_object_get(job->body, "environment"), "interactive",
-					  job->interactive);
+		spec.metadata = json_pack(
+			"{s:o, s:O, s:O, s:b}", "fds", add_sockets(job->sockets, job->interactive),
+			"command", json_object_get(job->body, "command"), "environment",
+			json_object_get(job->body, "environment"), "interactive", job->interactive);
 	return operation_start(request->daemon, &spec);
 }
 
@@ -356,8 +355,7 @@ static struct reply *exec_post(struct request *request, GError **error)
 
 	if (!inst || !exec_possible(inst, error))
 		return NULL;
-	return reply_operation(
-		start_job(request, job_new(g_steal_pointer(&inst), body)));
+	return reply_operation(start_job(request, job_new(g_steal_pointer(&inst), body)));
 }
 
 const struct route routes_instance_exec[] = {

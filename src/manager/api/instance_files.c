@@ -109,7 +109,8 @@ static void describe_content(struct reply *reply, const struct session *session,
 	describe(reply, st);
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading -----------------------------------------------------------------------------------
+ */
 
 static json_t *names_of(const GPtrArray *names)
 {
@@ -194,7 +195,8 @@ static struct reply *files_head(struct request *request, GError **error)
 	return reply;
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------
+ */
 
 /* How what is made is to be; ids and mode are of what was not there. */
 struct wanted {
@@ -279,7 +281,8 @@ static gboolean make_directory(const struct session *session, const struct wante
 	if (sftp_stat(session->sftp, session->path, &st, NULL) && S_ISDIR(st.mode))
 		return TRUE;
 	return sftp_mkdir(session->sftp, session->path, error) &&
-	       sftp_set(session->sftp, session->path, wanted->uid, wanted->gid, wanted->mode, error);
+	       sftp_set(session->sftp, session->path, wanted->uid, wanted->gid, wanted->mode,
+			error);
 }
 
 static gboolean make_symlink(const struct session *session, GInputStream *input, GError **error)
@@ -345,7 +348,8 @@ static struct reply *files_post(struct request *request, GError **error)
 	return make(session, request, type, append, error) ? reply_sync(NULL) : NULL;
 }
 
-/* --- removing ------------------------------------------------------------------------------------- */
+/* --- removing
+ * ------------------------------------------------------------------------------------- */
 
 static struct reply *files_delete(struct request *request, GError **error)
 {

@@ -55,9 +55,8 @@ static struct reply *logs_get(struct request *request, GError **error)
 		return NULL;
 	list = json_array();
 	for (guint i = 0; i < names->len; i++)
-		json_array_append_new(list,
-				      json_sprintf("/1.0/instances/%s/logs/%s", inst->name,
-						   (const char *)names->pdata[i]));
+		json_array_append_new(list, json_sprintf("/1.0/instances/%s/logs/%s", inst->name,
+							 (const char *)names->pdata[i]));
 	return reply_sync(list);
 }
 

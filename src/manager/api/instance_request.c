@@ -92,12 +92,10 @@ static gboolean check_items(const char *name, const struct body_field *field, js
 	const char *key;
 	gsize i;
 
-	json_array_foreach(value, i, item)
-		if (!json_is_string(item))
-			return refuse_item(name, field, item, error);
-	json_object_foreach(value, key, item)
-		if (!json_is_string(item))
-			return refuse_item(name, field, item, error);
+	json_array_foreach(value, i, item) if (!json_is_string(item)) return refuse_item(
+		name, field, item, error);
+	json_object_foreach(value, key, item) if (!json_is_string(item)) return refuse_item(
+		name, field, item, error);
 	return TRUE;
 }
 

@@ -75,9 +75,9 @@ json_t *exec_environment(const struct instance *inst, const json_t *asked, uid_t
 	json_t *env = json_object(), *value;
 	const char *key;
 
-	json_object_foreach(inst->expanded_config, key, value)
-		if (g_str_has_prefix(key, "environment."))
-			json_object_set(env, key + strlen("environment."), value);
+	json_object_foreach(inst->expanded_config, key,
+			    value) if (g_str_has_prefix(key, "environment."))
+		json_object_set(env, key + strlen("environment."), value);
 	if (json_is_object(asked))
 		json_object_update(env, (json_t *)asked);
 	if (!json_object_get(env, "PATH")) {

@@ -12,10 +12,10 @@
 #include "util/error.h"
 
 #define VERSION 3
-#define PACKET_MAX (256 * 1024 + 1024)	/* bytes */
-#define BLOCK (128 * 1024)		/* bytes in one read or write */
-#define AHEAD 4				/* writes that were not answered yet */
-#define HANDLE_MAX 256			/* bytes, by the protocol */
+#define PACKET_MAX (256 * 1024 + 1024)	  /* bytes */
+#define BLOCK (128 * 1024)		  /* bytes in one read or write */
+#define AHEAD 4				  /* writes that were not answered yet */
+#define HANDLE_MAX 256			  /* bytes, by the protocol */
 #define LIST_BYTES_MAX (64 * 1024 * 1024) /* names of one directory */
 
 enum type {
@@ -51,11 +51,11 @@ enum { A_SIZE = 1, A_OWNER = 2, A_MODE = 4, A_TIME = 8 };
 struct sftp {
 	int fd;
 	int timeout_ms;
-	guint32 id; /* of the last request */
-	gboolean broken; /* the server does not keep to the protocol, or is gone */
-	GByteArray *out; /* the request that is made */
-	GByteArray *in;	 /* the answer that is read */
-	gsize at;	 /* what of it is read */
+	guint32 id;	  /* of the last request */
+	gboolean broken;  /* the server does not keep to the protocol, or is gone */
+	GByteArray *out;  /* the request that is made */
+	GByteArray *in;	  /* the answer that is read */
+	gsize at;	  /* what of it is read */
 	gboolean missing; /* it was shorter than it should be */
 };
 
@@ -77,9 +77,15 @@ static gboolean fail_broken(struct sftp *sftp, GError **error, const char *why)
 static const char *status_name(guint32 status)
 {
 	static const char *const names[] = {
-		"SSH_FX_OK",		"SSH_FX_EOF",		"SSH_FX_NO_SUCH_FILE",
-		"SSH_FX_PERMISSION_DENIED", "SSH_FX_FAILURE",	"SSH_FX_BAD_MESSAGE",
-		"SSH_FX_NO_CONNECTION", "SSH_FX_CONNECTION_LOST", "SSH_FX_OP_UNSUPPORTED",
+		"SSH_FX_OK",
+		"SSH_FX_EOF",
+		"SSH_FX_NO_SUCH_FILE",
+		"SSH_FX_PERMISSION_DENIED",
+		"SSH_FX_FAILURE",
+		"SSH_FX_BAD_MESSAGE",
+		"SSH_FX_NO_CONNECTION",
+		"SSH_FX_CONNECTION_LOST",
+		"SSH_FX_OP_UNSUPPORTED",
 	};
 
 	return status < G_N_ELEMENTS(names) ? names[status] : "SSH_FX_FAILURE";
@@ -107,8 +113,7 @@ static gboolean fail_status(GError **error, guint32 status, const char *what, co
 	if (status == FX_PERMISSION_DENIED)
 		return fail(error, 403, "Forbidden");
 	*said = g_ascii_tolower(*said);
-	return fail(error, 500, "sftp: \"%s %s: %s\" (%s)", what, shown, said,
-		    status_name(status));
+	return fail(error, 500, "sftp: \"%s %s: %s\" (%s)", what, shown, said, status_name(status));
 }
 
 /* --- packets ---------------------------------------------------------------------------- */
@@ -376,8 +381,7 @@ static gboolean check_done(struct sftp *sftp, guint32 id, const char *what, cons
 		return fail_broken(sftp, error, "an answer of another kind");
 	status = get32(sftp);
 	words = get_text(sftp);
-	return (status == FX_OK && !sftp->missing) ||
-	       fail_status(error, status, what, path, words);
+	return (status == FX_OK && !sftp->missing) || fail_status(error, status, what, path, words);
 }
 
 static gboolean ask_done(struct sftp *sftp, const char *what, const char *path, GError **error)
@@ -709,7 +713,8 @@ gboolean sftp_file_fill(struct sftp_file *file, gint64 offset, GInputStream *inp
 	return ok;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------
+ */
 
 #define SFTP_TYPE_STREAM (sftp_stream_get_type())
 G_DECLARE_FINAL_TYPE(SftpStream, sftp_stream, SFTP, STREAM, GInputStream)
@@ -719,8 +724,8 @@ struct _SftpStream {
 	struct sftp_file *file;
 	void *owner;
 	GDestroyNotify free_owner;
-	gint64 offset;	  /* of the next request */
-	gboolean asked;	  /* a request is on its way */
+	gint64 offset;	/* of the next request */
+	gboolean asked; /* a request is on its way */
 	guint32 asked_id;
 	guint8 *block;	  /* what has come */
 	gsize len, taken; /* of it */

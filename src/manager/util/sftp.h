@@ -69,6 +69,6 @@ gboolean sftp_file_close(struct sftp_file *file, GError **error);
 
 /*
  * What FILE has, as a seekable stream; FILE becomes the stream's. When it is closed, FREE_OWNER
- * (may be NULL) is called with OWNER, which may have SFTP.
+ * (may be NULL) is called with OWNER, which may have SFTP; nothing more can be asked of that.
  */
 GInputStream *sftp_file_stream(struct sftp_file *file, void *owner, GDestroyNotify free_owner);
