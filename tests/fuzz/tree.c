@@ -238,7 +238,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (geteuid() != 0 && who->pid == MACHINE_USER)
 		return 0; /* its cgroup could not be given to it */
-	if (all.machine && all.version != version)
+	/* Earlier callers may have given away what this one must not change: chmod, chown. */
+	if (all.machine && (all.version != version || (!who->may_change && all.changed)))
 		forget();
 	if (!all.machine)
 		make(version);
