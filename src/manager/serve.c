@@ -17,7 +17,9 @@
 
 #include "api/listener.h"
 #include "api/server.h"
+#include "core/backup.h"
 #include "core/chores.h"
+#include "core/copy.h"
 #include "core/event.h"
 #include "core/image.h"
 #include "core/instances.h"
@@ -195,12 +197,20 @@ static void warn_of_pool(const char *pool, const GError *error)
 	g_warning("Storage pool \"%s\" is unavailable: %s", pool, error->message);
 }
 
+static gboolean finish_jobs(struct daemon *daemon)
+{
+	snapshot_startup(daemon);
+	copy_startup(daemon);
+	backup_startup(daemon);
+	return TRUE;
+}
+
 /* What a daemon that was killed left half done is put in order before anybody can see it. */
 static gboolean start_objects(struct daemon *daemon, GError **error)
 {
 	daemon->instances = instances_new(&instance_lxc);
 	return pool_startup(daemon, warn_of_pool, error) && image_startup(daemon, error) &&
-	       instances_startup(daemon, error) && (snapshot_startup(daemon), TRUE);
+	       instances_startup(daemon, error) && finish_jobs(daemon);
 }
 
 static void warn_of_chore(const struct schedule_job *job, const GError *error)

@@ -84,5 +84,28 @@ const char *const api_extensions[] = {
 	"project_usage",		     /* api/projects.c */
 	"warnings",			     /* api/warnings.c */
 	"server_supported_storage_drivers",  /* core/pool.c */
+	"container_backup",		     /* api/backups.c */
+	"backup_compression",		     /* core/backup.c */
+	"backup_compression_algorithm",	     /* core/backup.c */
+	"backup_override_name",		     /* api/instance_copy.c */
+	"container_backup_override_pool",    /* core/backup_import.c */
+	"projects_compression",		     /* core/backup.c */
+	"projects_restricted_backups_and_snapshots", /* core/snapshot.c */
+	"container_incremental_copy",	     /* core/copy.c */
+	"container_copy_project",	     /* core/copy.c */
+	"container_stateless_copy",	     /* core/copy.c */
+	"instance_allow_inconsistent_copy",  /* core/copy.c */
+	"instance_pool_move",		     /* core/move.c */
+	"instance_project_move",	     /* core/move.c */
+	"snapshot_expiry",		     /* core/snapshot_schedule.c */
+	"snapshot_expiry_creation",	     /* core/snapshot.c */
+	"snapshot_scheduling",		     /* core/snapshot_schedule.c */
+	"snapshot_schedule_aliases",	     /* core/snapshot_schedule.c */
+	"instance_snapshot_never",	     /* core/snapshot_schedule.c */
+	"image_compression_algorithm",	     /* core/publish.c */
+	"image_create_aliases",		     /* core/publish.c */
+	"image_source_project",		     /* api/images_publish.c */
+	"images_expiry",		     /* core/publish.c */
+	"compression_squashfs",		     /* core/publish.c */
 	NULL,
 };

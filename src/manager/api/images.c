@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/images_publish.h"
 #include "api/multipart.h"
 #include "api/request.h"
 #include "core/image.h"
@@ -358,10 +359,12 @@ static struct reply *import_body(struct request *request, GInputStream *input, G
 }
 
 /* What is made of something that is here or elsewhere already. */
-static struct reply *from_source(const json_t *body, GError **error)
+static struct reply *from_source(struct request *request, const json_t *body, GError **error)
 {
 	const char *compressor = json_text(body, "compression_algorithm");
 
+	if (images_publish_wanted(body) && archive_check_compressor(compressor, NULL))
+		return images_publish(request, body, error);
 	if (!archive_check_compressor(compressor, NULL))
 		fail(error, 400, "Invalid compression algorithm \"%s\"", compressor);
 	else
@@ -369,7 +372,7 @@ static struct reply *from_source(const json_t *body, GError **error)
 	return NULL;
 }
 
-static struct reply *post_json(GInputStream *input, GError **error)
+static struct reply *post_json(struct request *request, GInputStream *input, GError **error)
 {
 	g_autofree char *text = g_malloc(REQUEST_BODY_MAX);
 	g_autoptr(json_t) body = NULL;
@@ -378,7 +381,7 @@ static struct reply *post_json(GInputStream *input, GError **error)
 	if (!g_input_stream_read_all(input, text, REQUEST_BODY_MAX, &len, NULL, error))
 		return NULL;
 	body = json_parse(text, len, error);
-	return body ? from_source(body, error) : NULL;
+	return body ? from_source(request, body, error) : NULL;
 }
 
 /* JSON is told from a file by how it begins: clients send it with any type. */
@@ -395,7 +398,7 @@ static struct reply *post(struct request *request, GError **error)
 	begin = g_buffered_input_stream_peek_buffer(G_BUFFERED_INPUT_STREAM(input), &len);
 	while (len > 0 && g_ascii_isspace(*begin))
 		begin++, len--;
-	return len > 0 && *begin == '{' ? post_json(input, error) :
+	return len > 0 && *begin == '{' ? post_json(request, input, error) :
 					  import_body(request, input, error);
 }
 

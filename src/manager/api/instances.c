@@ -2,6 +2,7 @@
 /* /1.0/instances: lists, one instance, its configuration and its end. */
 #include <string.h>
 
+#include "api/instance_copy.h"
 #include "api/instances_post.h"
 #include "api/request.h"
 #include "core/instance.h"
@@ -275,8 +276,9 @@ static struct reply *instance_post(struct request *request, GError **error)
 	if (!body)
 		return NULL;
 	name = json_text(body, "name");
-	if (json_is_true(json_object_get(body, "migration")) || *json_text(body, "pool") ||
-	    *json_text(body, "project")) {
+	if (instance_move_wanted(body))
+		return instance_move(request, g_steal_pointer(&inst), error);
+	if (json_is_true(json_object_get(body, "migration"))) {
 		fail(error, 501, "not implemented");
 		return NULL;
 	}
@@ -510,7 +512,7 @@ static struct reply *instances_put(struct request *request, GError **error)
 }
 
 const struct route routes_instances[] = {
-	{ "1.0/instances", 0, .get = instances_get, .post = instances_post, .put = instances_put },
+	{ "1.0/instances", ROUTE_STREAM, .get = instances_get, .post = instances_post, .put = instances_put },
 	{ "1.0/instances/{}", 0, .get = instance_get, .put = instance_put, .patch = instance_patch,
 	  .post = instance_post, .delete = instance_remove },
 	{ "1.0/instances/{}/state", 0, .get = state_get, .put = state_put },

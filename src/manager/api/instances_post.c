@@ -2,6 +2,7 @@
 /* POST /1.0/instances: new instances from an image or from nothing. */
 #include <string.h>
 
+#include "api/instance_copy.h"
 #include "api/instances_post.h"
 #include "core/image.h"
 #include "core/instance.h"
@@ -261,6 +262,7 @@ struct reply *creation_start(struct request *request, struct creation *creation,
 		.free_data = creation_free,
 	};
 
+	instance_copy_name(spec.resources, creation);
 	return reply_operation(operation_start(request->daemon, &spec));
 }
 
@@ -273,6 +275,8 @@ static operation_run find_run(struct request *request, struct creation *creation
 		return run_unsupported;
 	if (strcmp(type, "none") == 0)
 		return run_none;
+	if (strcmp(type, "copy") == 0)
+		return instance_copy_run(request, creation, error);
 	if (strcmp(type, "image") == 0) {
 		creation->fingerprint = find_image(request, source, error);
 		return creation->fingerprint ? run_image : NULL;
@@ -281,7 +285,20 @@ static operation_run find_run(struct request *request, struct creation *creation
 	return NULL;
 }
 
-struct reply *instances_post(struct request *request, GError **error)
+static gboolean read_body(struct request *request, GError **error)
+{
+	g_autofree char *text = g_malloc(REQUEST_BODY_MAX);
+	gsize len = 0;
+
+	if (!g_input_stream_read_all(request->input, text, REQUEST_BODY_MAX, &len, NULL, error))
+		return FALSE;
+	if (len == REQUEST_BODY_MAX)
+		return fail(error, 413, "Request body too large");
+	request->body = len > 0 ? json_parse(text, len, error) : NULL;
+	return len == 0 || request->body;
+}
+
+static struct reply *post_json(struct request *request, GError **error)
 {
 	struct creation *creation = creation_of(request, error);
 	struct instance_new new;
@@ -297,4 +314,18 @@ struct reply *instances_post(struct request *request, GError **error)
 		return NULL;
 	}
 	return creation_start(request, creation, run);
+}
+
+struct reply *instances_post(struct request *request, GError **error)
+{
+	const char *type = request_header(request, "Content-Type");
+	struct reply *reply;
+
+	if (g_strcmp0(type, "application/octet-stream") == 0)
+		return instance_import(request, error);
+	if (!read_body(request, error))
+		return NULL;
+	reply = post_json(request, error);
+	g_clear_pointer(&request->body, json_decref);
+	return reply;
 }

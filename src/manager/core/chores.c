@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/image.h"
+#include "core/snapshot_schedule.h"
 #include "core/warning.h"
 #include "daemon.h"
 #include "drivers/instance/limits.h"
@@ -24,7 +25,13 @@ static time_t next_day(G_GNUC_UNUSED struct daemon *daemon, time_t after)
 	return (after / DAY + 1) * DAY;
 }
 
+static time_t next_minute(G_GNUC_UNUSED struct daemon *daemon, time_t after)
+{
+	return (after / 60 + 1) * 60;
+}
+
 const struct schedule_job chores[] = {
+	{ "take and expire snapshots", snapshot_schedule, FALSE, next_minute },
 	{ "expire images", image_expire, TRUE, next_day },
 	{ "prune warnings", prune_warnings, TRUE, next_day },
 	{ 0 },

@@ -3,6 +3,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "core/backup.h"
 #include "core/device.h"
 #include "core/instances_private.h"
 #include "core/warning.h"
@@ -26,6 +27,7 @@ static gboolean rename_rows(struct db *db, void *data, GError **error)
 
 	/* One that was never started is still to get its first templates. */
 	return db_instance_rename(db, inst->id, change->name, error) &&
+	       backup_renamed(db, inst->id, change->name, error) &&
 	       db_instance_set(db, inst->id, "volatile.cloud-init.instance-id", id, error) &&
 	       db_instance_set(db, inst->id, "volatile.apply_template", *due ? due : "rename",
 			       error);
@@ -127,6 +129,7 @@ gboolean instance_delete_locked(struct instance *inst, const struct requestor *w
 	drop_files(inst);
 	instance_unlink(inst);
 	copy_delete(inst->log_dir, NULL, NULL);
+	backup_forget(inst);
 	instance_event(inst, "instance-deleted", NULL, who);
 	return TRUE;
 }
