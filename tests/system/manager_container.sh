@@ -3,7 +3,7 @@
 # The driver for containers and lxd-container with real ones: privileged, idmapped, with the
 # daemon dead, and with contents that want out.
 # usage: manager_container.sh BUILD    (root; speaks TAP; every mount lives in a private namespace)
-# shellcheck disable=SC2317 # check calls its functions by name
+# shellcheck disable=SC2016,SC2317 # scripts for shells inside; check calls functions by name
 set -u
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -12,7 +12,8 @@ if [ -z "${MANAGER_INSIDE-}" ]; then
 	[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
 	[ -x "$build/tests/manager/lxc-tool" ] || { echo "1..0 # SKIP built without the manager"; exit 0; }
 	# in the guest, whose tmpfs cannot be idmapped (Linux 6.3), on its disk
-	dir=$([ -d /scratch ] && mktemp -d /scratch/XXXXXX || mktemp -d)
+	[ -d /scratch ] && export TMPDIR=/scratch
+	dir=$(mktemp -d)
 	chmod 755 "$dir"
 	MANAGER_INSIDE=1 unshare -m --propagation private "$BASH" "$0" "$build" "$dir"
 	status=$?
@@ -193,8 +194,8 @@ no_descriptor_leaks() {
 	exec 9</etc/passwd
 	inside "$1" 'ls /proc/self/fd' >"$dir/fds"
 	exec 9<&-
-	echo $(<"$dir/fds")
-	[ "$(echo $(<"$dir/fds"))" = "0 1 2 3" ]
+	cat "$dir/fds"
+	[ "$(paste -sd ' ' "$dir/fds")" = "0 1 2 3" ]
 }
 
 environment_is_clean() {
@@ -295,7 +296,7 @@ nic_moves() {
 		tool "$1" nic-remove "p$$" eth7 && ip link show "p$$"
 	local status=$?
 	ip link del "h$$"
-	return $status
+	return "$status"
 }
 
 transfers() { # NAME: as root inside
@@ -330,7 +331,7 @@ files_stay_inside() {
 		echo "get /root/$path $dir/got" >"$dir/batch"
 		timeout 10 sftp -q -b "$dir/batch" \
 			-D "$build/tests/manager/lxc-tool $dir/$1.json files"
-		[ $? -eq 1 ] && [ ! -s "$dir/got" ] || { echo "got $path"; return 1; }
+		if [ $? -ne 1 ] || [ -s "$dir/got" ]; then echo "got $path" && return 1; fi
 	done
 	rm -f "$dir/$1/root/"{out,out2,out3,pipe,disk}
 }
@@ -360,7 +361,7 @@ stops_without_daemon() {
 	within 5000 tool "$1" stop && is "$1" 102 && await eval "! monitor_of $1"
 	local status=$?
 	start_daemon
-	return $status
+	return "$status"
 }
 
 no_start_without_daemon() {
@@ -368,7 +369,7 @@ no_start_without_daemon() {
 	! tool "$1" start && is "$1" 102
 	local status=$?
 	start_daemon
-	return $status
+	return "$status"
 }
 
 reboots_by_itself() {
@@ -379,7 +380,7 @@ reboots_by_itself() {
 	await eval "is $1 103 && [ \"\$(init_of $1)\" != $init ] && [ \"\$(init_of $1)\" -gt 0 ]"
 	local status=$?
 	start_daemon
-	return $status
+	return "$status"
 }
 
 # The first process of the container writes to the program that its next visitor runs.
@@ -398,8 +399,8 @@ clean_stop() {
 
 # Figures for who reads them: how fast this is depends on the machine and on what else it does.
 exec_time() {
-	local best=1000000 t i
-	for i in 1 2 3 4 5 6 7 8; do
+	local best=1000000 t
+	for _ in 1 2 3 4 5 6 7 8; do
 		t=$({ TIME=1 tool "$1" exec /bin/true; } 2>&1 | tr -d '. ms')
 		[ "$t" -gt 0 ] || return 1
 		[ "$t" -ge "$best" ] || best=$t
