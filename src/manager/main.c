@@ -20,6 +20,7 @@ static const struct command {
 	{ "activateifneeded", "Check if LXD should be started", cli_activateifneeded },
 	{ "init", "Configure the LXD daemon", cli_init },
 	{ "liblxc", NULL, liblxc },
+	{ "recover", "Recover missing instances from existing storage pools", cli_recover },
 	{ "shutdown", "Tell LXD to shutdown all containers and exit", cli_shutdown },
 	{ "sql", "Execute a SQL query against the LXD database", cli_sql },
 	{ "version", "Show the server version", cli_version },

@@ -5,6 +5,7 @@
 
 #include "api/reply.h"
 #include "core/instance.h"
+#include "core/recover.h"
 #include "core/stop.h"
 #include "daemon.h"
 #include "db/db.h"
@@ -93,9 +94,9 @@ static struct reply *on_stop_namespaces(struct request *request, GError **error)
 	g_autoptr(instance_t) inst = hooked(request, error);
 	const char *netns = request_query(request, "netns");
 
-	return inst && instance_on_stop_namespaces(inst, netns ? netns : "", error) ?
-		       reply_sync(NULL) :
-		       NULL;
+	return inst && instance_on_stop_namespaces(inst, netns ? netns : "", error)
+		       ? reply_sync(NULL)
+		       : NULL;
 }
 
 static struct reply *on_stop(struct request *request, GError **error)
@@ -103,8 +104,39 @@ static struct reply *on_stop(struct request *request, GError **error)
 	g_autoptr(instance_t) inst = hooked(request, error);
 	const char *target = request_query(request, "target");
 
-	return inst && instance_on_stop(inst, target ? target : "stop", error) ? reply_sync(NULL) :
-										 NULL;
+	return inst && instance_on_stop(inst, target ? target : "stop", error) ? reply_sync(NULL)
+									       : NULL;
+}
+
+/* --- recovery ------------------------------------------------------------------------- */
+
+static const json_t *pools_of(const struct request *request, GError **error)
+{
+	const json_t *pools = json_object_get(request->body, "pools");
+
+	/* a client that names its fields as they are called in its own language */
+	pools = pools ? pools : json_object_get(request->body, "Pools");
+	if (!json_is_array(pools))
+		fail(error, 400, "No storage pools given");
+	return json_is_array(pools) ? pools : NULL;
+}
+
+static struct reply *recover_validate_post(struct request *request, GError **error)
+{
+	const json_t *pools = pools_of(request, error);
+	json_t *found;
+
+	return pools && recover_validate(request->daemon, pools, &found, error) ? reply_sync(found)
+										: NULL;
+}
+
+static struct reply *recover_import_post(struct request *request, GError **error)
+{
+	const json_t *pools = pools_of(request, error);
+
+	return pools && recover_import(request->daemon, pools, &request->who, error)
+		       ? reply_sync(NULL)
+		       : NULL;
 }
 
 const struct route routes_internal[] = {
@@ -112,6 +144,8 @@ const struct route routes_internal[] = {
 	{ "internal/containers/{}/onstop", ROUTE_ALWAYS, .get = on_stop },
 	{ "internal/containers/{}/onstopns", ROUTE_ALWAYS, .get = on_stop_namespaces },
 	{ "internal/ready", ROUTE_ALWAYS | ROUTE_QUICK, .get = ready_get },
+	{ "internal/recover/import", 0, .post = recover_import_post },
+	{ "internal/recover/validate", 0, .post = recover_validate_post },
 	{ "internal/shutdown", ROUTE_ALWAYS, .put = shutdown_put },
 	{ "internal/sql", ROUTE_ALWAYS, .get = sql_get, .post = sql_post },
 	{ 0 },

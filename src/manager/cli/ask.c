@@ -27,7 +27,7 @@ char *ask_text(const char *question, const char *without, ask_check check)
 	for (;;) {
 		g_autofree char *answer = NULL;
 
-		if (without)
+		if (without && *without)
 			g_print("%s [default=%s]: ", question, without);
 		else
 			g_print("%s: ", question);

@@ -6,6 +6,7 @@
 
 int cli_activateifneeded(int argc, char **argv);
 int cli_init(int argc, char **argv);
+int cli_recover(int argc, char **argv);
 int cli_shutdown(int argc, char **argv);
 int cli_sql(int argc, char **argv);
 int cli_version(int argc, char **argv);

@@ -8,6 +8,7 @@
 #include "core/instances.h"
 #include "daemon.h"
 #include "db/db.h"
+#include "drivers/instance/instance.h"
 #include "serve.h"
 
 #define POLL_MS 20 /* there is nothing to watch for a daemon that does not exist yet */
@@ -149,7 +150,9 @@ static gboolean needed(gboolean *ret, GError **error)
 	*ret = FALSE;
 	if (g_file_test(path, G_FILE_TEST_EXISTS)) {
 		daemon.db = db_open(path, error);
+		daemon.instances = instances_new(&instance_lxc);
 		good = daemon.db && instances_wanted(&daemon, ret, error);
+		instances_free(daemon.instances);
 		db_close(daemon.db);
 	}
 	g_free(daemon.dir);
