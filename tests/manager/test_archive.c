@@ -43,23 +43,23 @@ static void teardown(void)
 	g_free(base);
 }
 
-#define ASSERT_OK(call)                                                          \
-	do {                                                                     \
-		g_autoptr(GError) bad_ = NULL;                                   \
-		GError **error = &bad_;                                          \
-		gboolean ok_ = (call);                                           \
-		ck_assert_msg(ok_, #call ": %s", bad_ ? bad_->message : "-");    \
+#define ASSERT_OK(call)                                                       \
+	do {                                                                  \
+		g_autoptr(GError) bad_ = NULL;                                \
+		GError **error = &bad_;                                       \
+		gboolean ok_ = (call);                                        \
+		ck_assert_msg(ok_, #call ": %s", bad_ ? bad_->message : "-"); \
 	} while (0)
 
-#define ASSERT_FAILS(call, words)                                                     \
-	do {                                                                          \
-		g_autoptr(GError) bad_ = NULL;                                        \
-		GError **error = &bad_;                                               \
-		gboolean ok_ = (call);                                                \
-		if (ok_ || !bad_)                                                     \
-			ck_abort_msg("%s", #call " went well");                       \
-		if (!strstr(bad_->message, words))                                    \
-			ck_abort_msg("%s", bad_->message);                            \
+#define ASSERT_FAILS(call, words)                               \
+	do {                                                    \
+		g_autoptr(GError) bad_ = NULL;                  \
+		GError **error = &bad_;                         \
+		gboolean ok_ = (call);                          \
+		if (ok_ || !bad_)                               \
+			ck_abort_msg("%s", #call " went well"); \
+		if (!strstr(bad_->message, words))              \
+			ck_abort_msg("%s", bad_->message);      \
 	} while (0)
 
 static void make_file(int dir, const char *name, const char *text, mode_t mode)
@@ -82,10 +82,10 @@ static char *read_file(int dir, const char *name)
 	return g_strndup(text, (gsize)len);
 }
 
-#define assert_file(dir, name, text)                          \
-	do {                                                  \
-		g_autofree char *is_ = read_file(dir, name);  \
-		ck_assert_str_eq(is_, text);                  \
+#define assert_file(dir, name, text)                         \
+	do {                                                 \
+		g_autofree char *is_ = read_file(dir, name); \
+		ck_assert_str_eq(is_, text);                 \
 	} while (0)
 
 static struct stat look(int dir, const char *name)
@@ -108,9 +108,9 @@ static gboolean is_there(int dir, const char *name)
 
 static const guint8 caps[] = { 1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
 /* user::rw- user:4711:r-- group::r-- mask::r-- other::--- */
-static const guint8 acl[] = { 2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0,
-			      0x67, 0x12, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 4, 0,
-			      255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255 };
+static const guint8 acl[] = { 2, 0,    0,    0,	  1,   0,   6,	0, 255, 255, 255, 255, 2,   0,	4,
+			      0, 0x67, 0x12, 0,	  0,   4,   0,	4, 0,	255, 255, 255, 255, 16, 0,
+			      4, 0,    255,  255, 255, 255, 32, 0, 0,	0,   255, 255, 255, 255 };
 
 static int in_file(int dir, const char *name)
 {
@@ -330,7 +330,9 @@ START_TEST(owners_are_shifted_there_and_back)
 {
 	gint64 up = 100000, down = -100000;
 	struct archive_unpack unpack = { .owner = shift, .owner_data = &up };
-	struct archive_tree tree = { .dir = out_dir, .name = "", .owner = shift, .owner_data = &down };
+	struct archive_tree tree = {
+		.dir = out_dir, .name = "", .owner = shift, .owner_data = &down
+	};
 	struct archive_pack pack = { .trees = &tree, .n_trees = 1 };
 	g_autofree char *out = g_strconcat(base, "/out", NULL);
 
@@ -406,7 +408,8 @@ static void write_bad(const struct bad *members, gsize n)
 		struct archive_entry *entry = archive_entry_new();
 
 		archive_entry_set_pathname(entry, members[i].name);
-		archive_entry_set_mode(entry, (members[i].type ? members[i].type : AE_IFREG) | 0644);
+		archive_entry_set_mode(entry,
+				       (members[i].type ? members[i].type : AE_IFREG) | 0644);
 		if (members[i].type == AE_IFLNK)
 			archive_entry_set_symlink(entry, members[i].link);
 		else if (!members[i].type)
@@ -443,11 +446,16 @@ START_TEST(links_lead_nowhere_else)
 {
 	g_autofree char *outside = g_strconcat(base, "/in", NULL);
 	const struct bad bad[] = {
-		{ "up", AE_IFLNK, "../in" },	  { "up/evil", AE_IFREG, NULL },
-		{ "far", AE_IFLNK, outside },	  { "far/evil", AE_IFREG, NULL },
-		{ "file", AE_IFLNK, "../in/evil" }, { "file", AE_IFREG, NULL },
-		{ "proc", AE_IFLNK, "/proc/self/cwd" }, { "dir", AE_IFDIR, NULL },
-		{ "dir/self", AE_IFLNK, "/dir" }, { "dir/self/good", AE_IFREG, NULL },
+		{ "up", AE_IFLNK, "../in" },
+		{ "up/evil", AE_IFREG, NULL },
+		{ "far", AE_IFLNK, outside },
+		{ "far/evil", AE_IFREG, NULL },
+		{ "file", AE_IFLNK, "../in/evil" },
+		{ "file", AE_IFREG, NULL },
+		{ "proc", AE_IFLNK, "/proc/self/cwd" },
+		{ "dir", AE_IFDIR, NULL },
+		{ "dir/self", AE_IFLNK, "/dir" },
+		{ "dir/self/good", AE_IFREG, NULL },
 	};
 	GError *error = NULL;
 
@@ -459,7 +467,7 @@ START_TEST(links_lead_nowhere_else)
 		g_clear_error(&error);
 	}
 	ck_assert(!is_there(in_dir, "evil"));
-	assert_file(out_dir, "file", "evil"); /* the link was replaced, not followed */
+	assert_file(out_dir, "file", "evil");	  /* the link was replaced, not followed */
 	assert_file(out_dir, "dir/good", "evil"); /* "/" is the directory itself */
 }
 END_TEST
@@ -584,7 +592,8 @@ static void cancel_it(gint64 bytes, gint64 total, void *data)
 START_TEST(cancelled)
 {
 	g_autoptr(GCancellable) cancel = g_cancellable_new();
-	struct archive_unpack unpack = { .progress = cancel_it, .progress_data = cancel,
+	struct archive_unpack unpack = { .progress = cancel_it,
+					 .progress_data = cancel,
 					 .cancel = cancel };
 	g_autoptr(GError) bad = NULL;
 	g_autofree char *big = g_malloc(4 << 20);
@@ -601,8 +610,9 @@ START_TEST(cancelled)
 	ck_assert(g_error_matches(bad, G_IO_ERROR, G_IO_ERROR_CANCELLED));
 	g_clear_error(&bad);
 	struct archive_tree tree = { .dir = in_dir, .name = "" };
-	struct archive_pack pack = { .compressor = "gzip", .trees = &tree, .n_trees = 1,
-				     .cancel = cancel };
+	struct archive_pack pack = {
+		.compressor = "gzip", .trees = &tree, .n_trees = 1, .cancel = cancel
+	};
 	ck_assert(!archive_pack(file, &pack, &bad));
 	ck_assert(g_error_matches(bad, G_IO_ERROR, G_IO_ERROR_CANCELLED));
 }
@@ -610,10 +620,14 @@ END_TEST
 
 START_TEST(compressors_are_known_ones)
 {
-	const char *const good[] = { "none", "gzip", "gzip -9 --rsyncable", "zstd -19 --long=27",
-				     "xz -T2", "squashfs", "bzip2" };
-	const char *const bad[] = { "nosuch", "sh -c id", "gzip /etc/passwd", "zstd -o/etc/x",
-				    "gzip --stdout=x", "zstd --output-dir-flat=/", "gzip -", "'" };
+	const char *const good[] = {
+		"none",	    "gzip", "gzip -9 --rsyncable", "zstd -19 --long=27", "xz -T2",
+		"squashfs", "bzip2"
+	};
+	const char *const bad[] = { "nosuch",		"sh -c id",
+				    "gzip /etc/passwd", "zstd -o/etc/x",
+				    "gzip --stdout=x",	"zstd --output-dir-flat=/",
+				    "gzip -",		"'" };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(good); i++)
 		ASSERT_OK(archive_check_compressor(good[i], error));
@@ -653,9 +667,9 @@ START_TEST(programs_stay_beneath)
 	const char *const argv[] = { "sh", "-c", "echo x >good && echo x >../evil", NULL };
 	int dir = open(base, O_RDONLY | O_DIRECTORY);
 
-	ASSERT_FAILS(run(&(struct run){ .argv = argv, .dir = out, .beneath = out }, NULL, NULL,
-			 error),
-		     "exit status");
+	ASSERT_FAILS(
+		run(&(struct run){ .argv = argv, .dir = out, .beneath = out }, NULL, NULL, error),
+		"exit status");
 	ck_assert(is_there(out_dir, "good"));
 	ck_assert(!is_there(dir, "evil"));
 	close(dir);

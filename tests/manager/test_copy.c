@@ -159,9 +159,10 @@ static void set_old(const char *name)
 }
 
 /* An ACL of version 2: user::rw-, user:1234:r--, group::r--, mask::r--, other::--- */
-static const unsigned char acl[] = { 2, 0, 0, 0, 1,  0, 6, 0, 255, 255, 255, 255, 2, 0, 4,
-				     0, 210, 4, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0,
-				     4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255 };
+static const unsigned char acl[] = { 2,	  0,   0,   0,	 1,   0,   6,  0,   255, 255, 255,
+				     255, 2,   0,   4,	 0,   210, 4,  0,   0,	 4,   0,
+				     4,	  0,   255, 255, 255, 255, 16, 0,   4,	 0,   255,
+				     255, 255, 255, 32,	 0,   0,   0,  255, 255, 255, 255 };
 static const unsigned char caps[] = { 1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
 
 static void make_source(void)
@@ -316,7 +317,8 @@ static void stop_at_once(const struct copy_progress *progress, void *data)
 START_TEST(cancelled)
 {
 	GCancellable *cancel = g_cancellable_new();
-	struct copy_options options = { .cancel = cancel, .progress = stop_at_once,
+	struct copy_options options = { .cancel = cancel,
+					.progress = stop_at_once,
 					.data = cancel };
 	g_autofree char *source = at("s"), *target = at("t");
 	GError *error = NULL;

@@ -16,8 +16,9 @@ static const struct idmap_host host = { 100000, 10000001, 100000, 10000001 };
 static struct idmap *allocate(gboolean isolated, const char *raw, const struct idmap_taken *taken,
 			      gsize n, gint64 *base, GError **error)
 {
-	struct idmap_request request = { .isolated = isolated, .base = -1, .raw = raw,
-					 .taken = taken, .n_taken = n };
+	struct idmap_request request = {
+		.isolated = isolated, .base = -1, .raw = raw, .taken = taken, .n_taken = n
+	};
 
 	return idmap_allocate(&host, &request, base, error);
 }
@@ -40,7 +41,11 @@ START_TEST(text_and_back)
 END_TEST
 
 static const char *const bad[] = {
-	"{", "{}", "7", "[7]", "[{}]",
+	"{",
+	"{}",
+	"7",
+	"[7]",
+	"[{}]",
 	"[{\"Isuid\":true,\"Hostid\":-1,\"Nsid\":0,\"Maprange\":1}]",
 	"[{\"Isuid\":true,\"Hostid\":0,\"Nsid\":0,\"Maprange\":0}]",
 	"[{\"Isuid\":true,\"Hostid\":0,\"Nsid\":0,\"Maprange\":9223372036854775807}]",
@@ -98,8 +103,8 @@ END_TEST
 START_TEST(raw_cuts_out)
 {
 	gint64 base;
-	g_autoptr(idmap_t) map =
-		allocate(FALSE, "both 1000 1000\ngid 50-60 500-510\n", NULL, 0, &base, NULL);
+	g_autoptr(idmap_t)
+		map = allocate(FALSE, "both 1000 1000\ngid 50-60 500-510\n", NULL, 0, &base, NULL);
 
 	ck_assert_int_eq(idmap_uid_to_host(map, 999), 100999);
 	ck_assert_int_eq(idmap_uid_to_host(map, 1000), 1000);
@@ -110,8 +115,10 @@ START_TEST(raw_cuts_out)
 }
 END_TEST
 
-static const char *const bad_raw[] = { "both 1", "all 1 1", "both 1-2 1", "both a 1", "uid 5-1 1",
-				       "uid -1 1", "both 100005 5", "both 1 4294967296" };
+static const char *const bad_raw[] = {
+	"both 1",    "all 1 1",	 "both 1-2 1",	  "both a 1",
+	"uid 5-1 1", "uid -1 1", "both 100005 5", "both 1 4294967296"
+};
 
 START_TEST(raw_refused)
 {
@@ -155,9 +162,10 @@ END_TEST
 
 /* --- trees ----------------------------------------------------------------------------- */
 
-static const unsigned char acl[] = { 2, 0, 0, 0, 1,  0, 6, 0, 255, 255, 255, 255, 2, 0, 4,
-				     0, 210, 4, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0,
-				     4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255 };
+static const unsigned char acl[] = { 2,	  0,   0,   0,	 1,   0,   6,  0,   255, 255, 255,
+				     255, 2,   0,   4,	 0,   210, 4,  0,   0,	 4,   0,
+				     4,	  0,   255, 255, 255, 255, 16, 0,   4,	 0,   255,
+				     255, 255, 255, 32,	 0,   0,   0,  255, 255, 255, 255 };
 static const unsigned char caps[] = { 1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
 
 static void make_tree(const char *dir)
@@ -201,8 +209,7 @@ static void assert_tree(guint base, ssize_t caps_size)
 	assert_owner("passwd", base, base, 0777);
 	ck_assert_uint_eq(acl_id("system.posix_acl_default"), base + 1234);
 	ck_assert_uint_eq(acl_id("system.posix_acl_access"), base + 1234);
-	ck_assert_int_eq(getxattr("suid", "security.capability", value, sizeof(value)),
-			 caps_size);
+	ck_assert_int_eq(getxattr("suid", "security.capability", value, sizeof(value)), caps_size);
 	if (caps_size == 24)
 		ck_assert_uint_eq(value[20] | value[21] << 8 | value[22] << 16, base);
 }
@@ -217,8 +224,7 @@ START_TEST(shifted_and_back)
 	g_autoptr(idmap_t) other = allocate(TRUE, NULL, &none, 0, &base, NULL);
 
 	make_tree(dir);
-	ck_assert_msg(idmap_shift(dir, NULL, map, NULL, &error), "%s",
-		      error ? error->message : "");
+	ck_assert_msg(idmap_shift(dir, NULL, map, NULL, &error), "%s", error ? error->message : "");
 	assert_tree(100000, 24);
 	ck_assert(idmap_shift(dir, map, other, NULL, &error));
 	assert_tree(165536, 24);

@@ -40,16 +40,16 @@ static void teardown(void)
 		ck_assert_msg(ok_, #call ": %s", bad_ ? bad_->message : "-"); \
 	} while (0)
 
-#define ASSERT_FAILS(call, status, words)                          \
-	do {                                                       \
-		g_autoptr(GError) bad_ = NULL;                     \
-		GError **error = &bad_;                            \
-		gboolean ok_ = !!(call);                           \
-		if (ok_ || !bad_)                                  \
-			ck_abort_msg("%s", #call " went well");    \
-		if (!strstr(bad_->message, words))                 \
-			ck_abort_msg("%s", bad_->message);         \
-		ck_assert_int_eq(error_status(bad_), status);      \
+#define ASSERT_FAILS(call, status, words)                       \
+	do {                                                    \
+		g_autoptr(GError) bad_ = NULL;                  \
+		GError **error = &bad_;                         \
+		gboolean ok_ = !!(call);                        \
+		if (ok_ || !bad_)                               \
+			ck_abort_msg("%s", #call " went well"); \
+		if (!strstr(bad_->message, words))              \
+			ck_abort_msg("%s", bad_->message);      \
+		ck_assert_int_eq(error_status(bad_), status);   \
 	} while (0)
 
 static const char metadata[] = "architecture: x86_64\ncreation_date: 1700000000\n"
@@ -131,7 +131,8 @@ static guint files(void)
 static void own_project(const char *name)
 {
 	gint64 id = db_insert(daemon_.db, NULL,
-			      "INSERT INTO projects (name, description) VALUES (?1, '')", "s", name);
+			      "INSERT INTO projects (name, description) VALUES (?1, '')", "s",
+			      name);
 
 	ck_assert(db_run(daemon_.db, NULL, NULL,
 			 "INSERT INTO projects_config (project_id, key, value)"

@@ -37,7 +37,7 @@ static void must(gboolean ok, GError *error)
 	do {                            \
 		GError *problem = NULL; \
 		gboolean ok_ = call;    \
-					\
+                                        \
 		must(ok_, problem);     \
 	} while (0)
 
@@ -160,8 +160,7 @@ static void assert_in_step(void)
 	size_t i;
 
 	add_names(disk, "containers", NULL);
-	json_array_foreach(list, i, row)
-		g_ptr_array_add(rows, g_strdup(json_text(row, "name")));
+	json_array_foreach(list, i, row) g_ptr_array_add(rows, g_strdup(json_text(row, "name")));
 	x = joined(disk);
 	y = joined(rows);
 	ck_assert_str_eq(x, y);
@@ -200,9 +199,9 @@ START_TEST(pool_is_shown)
 	ck_assert_str_eq(error->message, "The storage pool is currently in use");
 	g_clear_error(&error);
 	resources = pool_resources(d, "p", NULL);
-	ck_assert_int_gt(json_integer_value(json_object_get(json_object_get(resources, "space"),
-							    "total")),
-			 0);
+	ck_assert_int_gt(
+		json_integer_value(json_object_get(json_object_get(resources, "space"), "total")),
+		0);
 	end();
 }
 END_TEST
@@ -223,8 +222,7 @@ START_TEST(pool_is_changed)
 	ck_assert_str_eq(error->message, "Invalid option \"foo\"");
 	g_clear_error(&error);
 	ck_assert(!pool_update(d, "p", NULL, config, FALSE, NULL, &error));
-	ck_assert_str_eq(error->message,
-			 "Pool source cannot be changed when not in pending state");
+	ck_assert_str_eq(error->message, "Pool source cannot be changed when not in pending state");
 	g_clear_error(&error);
 	ck_assert(!pool_update(d, "q", NULL, config, FALSE, NULL, &error));
 	ck_assert_int_eq(error_status(error), 404);

@@ -57,7 +57,8 @@ static const struct {
 	{ "{'name':'x','config':{'user.a':5}}", "config must be a map of strings", 400 },
 	{ "{'name':'x','devices':[]}", "devices must be a map of maps", 400 },
 	{ "{'name':'x','devices':{'a':{'type':'zz'}}}",
-	  "Device validation failed for \"a\": Failed loading device \"a\": Unsupported device type",
+	  "Device validation failed for \"a\": Failed loading device \"a\": Unsupported device "
+	  "type",
 	  400 },
 	{ "{'name':'x','devices':{'..':{'type':'none'}}}",
 	  "Device validation failed for \"..\": Name must not start with \".\" character", 400 },

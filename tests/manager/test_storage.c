@@ -30,7 +30,7 @@ static void must(gboolean ok, GError *error)
 	do {                            \
 		GError *problem = NULL; \
 		gboolean ok_ = call;    \
-					\
+                                        \
 		must(ok_, problem);     \
 	} while (0)
 

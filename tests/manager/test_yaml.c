@@ -97,7 +97,8 @@ START_TEST(scalars_have_types)
 {
 	same("", YAML_TYPED, "null");
 	same("[1, -2, 0x10, 0b101, 017, 0o17, 1_000]", YAML_TYPED, "[1,-2,16,5,15,15,1000]");
-	same("[yes, No, TRUE, off, ~, null, '']", YAML_TYPED, "[true,false,true,false,null,null,\"\"]");
+	same("[yes, No, TRUE, off, ~, null, '']", YAML_TYPED,
+	     "[true,false,true,false,null,null,\"\"]");
 	same("[1.5, 1e3, .inf, 1:30, 2001-01-01]", YAML_TYPED,
 	     "[1.5,1000.0,\".inf\",\"1:30\",\"2001-01-01\"]");
 	same("['1', \"yes\", '|x']", YAML_TYPED, "[\"1\",\"yes\",\"|x\"]");
@@ -141,8 +142,8 @@ START_TEST(laughs_and_depths_are_refused)
 	const char *loop = "&a [*a]";
 
 	for (int i = 1; i < 12; i++)
-		g_string_append_printf(laughs, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i,
-				       i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+		g_string_append_printf(laughs, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n",
+				       i, i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
 	refused(laughs->str, laughs->len, "excessive aliasing");
 	refused(loop, strlen(loop), "excessive aliasing");
 	refused(deep, 500, "yaml: ");
@@ -165,19 +166,21 @@ END_TEST
 
 START_TEST(structures)
 {
-	g_autoptr(json_t) value = json_pack("{s{ss ss ss ss} s[ss] s{} s[] sb si sn s[{ss ss}]}", "c",
-					    "eth10", "a", "eth2", "b", "user.x", "1", "A", "z", "l",
-					    "one", "2", "empty", "none", "yes", 1, "n", 7, "nil",
-					    "of", "name", "d", "type", "e");
+	g_autoptr(json_t) value = json_pack("{s{ss ss ss ss} s[ss] s{} s[] sb si sn s[{ss ss}]}",
+					    "c", "eth10", "a", "eth2", "b", "user.x", "1", "A", "z",
+					    "l", "one", "2", "empty", "none", "yes", 1, "n", 7,
+					    "nil", "of", "name", "d", "type", "e");
 	g_autofree char *given = yaml_print(value, YAML_AS_GIVEN);
 	g_autofree char *sorted = yaml_print(value, YAML_SORTED);
 
-	ck_assert_str_eq(given, "c:\n  eth10: a\n  eth2: b\n  user.x: \"1\"\n  A: z\nl:\n- one\n- \"2\"\n"
-				"empty: {}\nnone: []\n\"yes\": true\n\"n\": 7\nnil: null\n"
-				"of:\n- name: d\n  type: e\n");
-	ck_assert_str_eq(sorted, "c:\n  A: z\n  eth2: b\n  eth10: a\n  user.x: \"1\"\nempty: {}\nl:\n"
-				 "- one\n- \"2\"\n\"n\": 7\nnil: null\nnone: []\nof:\n- name: d\n"
-				 "  type: e\n\"yes\": true\n");
+	ck_assert_str_eq(given,
+			 "c:\n  eth10: a\n  eth2: b\n  user.x: \"1\"\n  A: z\nl:\n- one\n- \"2\"\n"
+			 "empty: {}\nnone: []\n\"yes\": true\n\"n\": 7\nnil: null\n"
+			 "of:\n- name: d\n  type: e\n");
+	ck_assert_str_eq(sorted,
+			 "c:\n  A: z\n  eth2: b\n  eth10: a\n  user.x: \"1\"\nempty: {}\nl:\n"
+			 "- one\n- \"2\"\n\"n\": 7\nnil: null\nnone: []\nof:\n- name: d\n"
+			 "  type: e\n\"yes\": true\n");
 }
 END_TEST
 

@@ -20,15 +20,16 @@ static struct instance *find(struct request *request, GError **error)
 	return inst;
 }
 
-/* --- what there is ------------------------------------------------------------------------------ */
+/* --- what there is ------------------------------------------------------------------------------
+ */
 
 static json_t *url_of(const struct instance *inst, const char *name)
 {
 	gboolean plain = strcmp(inst->project, "default") == 0;
 	g_autofree char *url = instance_url(inst);
 
-	return json_sprintf("%s/backups/%s%s%s", url, name, plain ? "" : "?project=",
-			    plain ? "" : inst->project);
+	return json_sprintf("%s/backups/%s%s%s", url, name,
+			    plain ? "" : "?project=", plain ? "" : inst->project);
 }
 
 static struct reply *list_get(struct request *request, GError **error)
@@ -64,7 +65,8 @@ static struct reply *export_get(struct request *request, GError **error)
 	return fd < 0 ? NULL : reply_file(fd, "application/octet-stream", "");
 }
 
-/* --- operations -------------------------------------------------------------------------------- */
+/* --- operations --------------------------------------------------------------------------------
+ */
 
 struct job {
 	struct instance *inst;
@@ -150,8 +152,7 @@ static struct reply *list_post(struct request *request, GError **error)
 	if (!job)
 		return NULL;
 	resources = instance_resources(inst->project, inst->name);
-	json_object_set_new(resources, "backups",
-			    json_pack("[s+]", "/1.0/backups/", job->name));
+	json_object_set_new(resources, "backups", json_pack("[s+]", "/1.0/backups/", job->name));
 	return start_job(request, job, resources, "Backing up instance", run_create);
 }
 
@@ -199,7 +200,7 @@ static gboolean run_delete(struct operation *op, void *data, GError **error)
 	return backup_delete(job->inst, job->name, operation_requestor(op), error);
 }
 
-static struct reply *delete(struct request *request, GError **error)
+static struct reply *delete (struct request *request, GError **error)
 {
 	struct job *job = job_on(request, error);
 

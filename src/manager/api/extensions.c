@@ -94,6 +94,7 @@ const char *const api_extensions[] = {
 	"container_incremental_copy",	     /* core/copy.c */
 	"container_copy_project",	     /* core/copy.c */
 	"container_stateless_copy",	     /* core/copy.c */
+	"container_only_migration",	     /* core/copy.c */
 	"instance_allow_inconsistent_copy",  /* core/copy.c */
 	"instance_pool_move",		     /* core/move.c */
 	"instance_project_move",	     /* core/move.c */

@@ -37,10 +37,9 @@ static struct reply *list(struct request *request, GError **error)
 	if (!images)
 		return NULL;
 	shown = json_array();
-	json_array_foreach(images, i, image)
-		if (filter_matches(filter, image))
-			json_array_append_new(shown, request->recursion ? json_incref(image) :
-									  image_url(image));
+	json_array_foreach(images, i, image) if (filter_matches(filter, image))
+		json_array_append_new(shown,
+				      request->recursion ? json_incref(image) : image_url(image));
 	return reply_sync(shown);
 }
 
@@ -61,8 +60,8 @@ static struct reply *get(struct request *request, GError **error)
 
 static struct reply *change(struct request *request, gboolean patch, GError **error)
 {
-	g_autoptr(json_t) image =
-		image_find(request->daemon, request->project, request->arg[0], error);
+	g_autoptr(json_t)
+		image = image_find(request->daemon, request->project, request->arg[0], error);
 	g_autofree char *etag = image ? image_etag(image) : NULL;
 
 	if (!image || !request_if_match(request, etag, error))
@@ -105,10 +104,10 @@ static gboolean run_delete(struct operation *op, void *fingerprint, GError **err
 			    operation_requestor(op), error);
 }
 
-static struct reply *delete(struct request *request, GError **error)
+static struct reply *delete (struct request *request, GError **error)
 {
-	g_autoptr(json_t) image =
-		image_find(request->daemon, request->project, request->arg[0], error);
+	g_autoptr(json_t)
+		image = image_find(request->daemon, request->project, request->arg[0], error);
 	struct operation_spec spec = { .description = "Deleting image",
 				       .run = run_delete,
 				       .free_data = g_free };
@@ -124,12 +123,13 @@ static struct reply *delete(struct request *request, GError **error)
 
 static struct reply *export_split(const char *fingerprint, gboolean is_vm, const int fds[2])
 {
-	g_autofree char *meta =
-		g_strdup_printf("meta-%s%s", fingerprint, archive_suffix(archive_kind(fds[0])));
-	g_autofree char *rootfs =
-		g_strconcat(fingerprint, archive_suffix(archive_kind(fds[1])), NULL);
-	const struct multipart_file files[] = { { "metadata", meta, fds[0] },
-						{ is_vm ? "rootfs.img" : "rootfs", rootfs, fds[1] } };
+	g_autofree char *meta = g_strdup_printf("meta-%s%s", fingerprint,
+						archive_suffix(archive_kind(fds[0])));
+	g_autofree char *rootfs = g_strconcat(fingerprint, archive_suffix(archive_kind(fds[1])),
+					      NULL);
+	const struct multipart_file files[] = {
+		{ "metadata", meta, fds[0] }, { is_vm ? "rootfs.img" : "rootfs", rootfs, fds[1] }
+	};
 	g_autofree char *type = NULL;
 	gint64 len;
 	GInputStream *stream = multipart_stream(files, G_N_ELEMENTS(files), &len, &type);
@@ -139,8 +139,8 @@ static struct reply *export_split(const char *fingerprint, gboolean is_vm, const
 
 static struct reply *export(struct request *request, GError **error)
 {
-	g_autoptr(json_t) image =
-		image_find(request->daemon, request->project, request->arg[0], error);
+	g_autoptr(json_t)
+		image = image_find(request->daemon, request->project, request->arg[0], error);
 	const char *fingerprint = json_text(image, "fingerprint");
 	g_autofree char *filename = NULL;
 	enum archive_kind kind;
@@ -175,8 +175,8 @@ static char *new_secret(void)
 
 static struct reply *secret(struct request *request, GError **error)
 {
-	g_autoptr(json_t) image =
-		image_find(request->daemon, request->project, request->arg[0], error);
+	g_autoptr(json_t)
+		image = image_find(request->daemon, request->project, request->arg[0], error);
 	g_autofree char *token = new_secret();
 	struct operation_spec spec = { .class = OPERATION_TOKEN,
 				       .description = "Image download token",
@@ -199,8 +199,8 @@ static gboolean run_refresh(struct operation *op, void *fingerprint, GError **er
 
 static struct reply *refresh(struct request *request, GError **error)
 {
-	g_autoptr(json_t) image =
-		image_find(request->daemon, request->project, request->arg[0], error);
+	g_autoptr(json_t)
+		image = image_find(request->daemon, request->project, request->arg[0], error);
 	struct operation_spec spec = { .description = "Refreshing image",
 				       .run = run_refresh,
 				       .free_data = g_free };
@@ -211,7 +211,8 @@ static struct reply *refresh(struct request *request, GError **error)
 	return start(request, &spec);
 }
 
-/* --- upload ------------------------------------------------------------------------------------ */
+/* --- upload ------------------------------------------------------------------------------------
+ */
 
 struct import {
 	struct image_upload *upload;
@@ -387,8 +388,7 @@ static struct reply *post_json(struct request *request, GInputStream *input, GEr
 /* JSON is told from a file by how it begins: clients send it with any type. */
 static struct reply *post(struct request *request, GError **error)
 {
-	g_autoptr(GInputStream) input =
-		g_buffered_input_stream_new_sized(request->input, BLOCK);
+	g_autoptr(GInputStream) input = g_buffered_input_stream_new_sized(request->input, BLOCK);
 	const char *begin;
 	gsize len;
 
@@ -398,11 +398,12 @@ static struct reply *post(struct request *request, GError **error)
 	begin = g_buffered_input_stream_peek_buffer(G_BUFFERED_INPUT_STREAM(input), &len);
 	while (len > 0 && g_ascii_isspace(*begin))
 		begin++, len--;
-	return len > 0 && *begin == '{' ? post_json(request, input, error) :
-					  import_body(request, input, error);
+	return len > 0 && *begin == '{' ? post_json(request, input, error)
+					: import_body(request, input, error);
 }
 
-/* --- aliases --------------------------------------------------------------------------------------- */
+/* --- aliases
+ * --------------------------------------------------------------------------------------- */
 
 static char *alias_url(const char *name)
 {
@@ -421,7 +422,8 @@ static struct reply *alias_list(struct request *request, GError **error)
 	if (!aliases || request->recursion)
 		return aliases ? reply_sync(aliases) : NULL;
 	urls = json_array();
-	json_array_foreach(aliases, i, alias) {
+	json_array_foreach(aliases, i, alias)
+	{
 		g_autofree char *url = alias_url(json_text(alias, "name"));
 
 		json_array_append_new(urls, json_string(url));

@@ -7,12 +7,12 @@
 #include "core/backup.h"
 #include "core/copy.h"
 
-/* --- copies ------------------------------------------------------------------------------------- */
+/* --- copies -------------------------------------------------------------------------------------
+ */
 
 static const char *source_project(const struct creation *creation)
 {
-	const char *project =
-		json_text(json_object_get(creation->body, "source"), "project");
+	const char *project = json_text(json_object_get(creation->body, "source"), "project");
 
 	return *project ? project : creation->project;
 }
@@ -96,11 +96,12 @@ void instance_copy_name(json_t *resources, const struct creation *creation)
 	if (!*json_text(source, "source"))
 		return;
 	more = instance_resources(project, json_text(source, "source"));
-	json_object_foreach(more, kind, list) json_array_extend(json_object_get(resources, kind),
-								list);
+	json_object_foreach(more, kind, list)
+		json_array_extend(json_object_get(resources, kind), list);
 }
 
-/* --- imports ------------------------------------------------------------------------------------- */
+/* --- imports -------------------------------------------------------------------------------------
+ */
 
 struct arrival {
 	struct backup_import *import;
@@ -154,7 +155,8 @@ struct reply *instance_import(struct request *request, GError **error)
 	return reply_operation(operation_start(request->daemon, &spec));
 }
 
-/* --- moves ------------------------------------------------------------------------------------------ */
+/* --- moves
+ * ------------------------------------------------------------------------------------------ */
 
 struct departure {
 	struct instance *inst;

@@ -512,7 +512,8 @@ static struct reply *instances_put(struct request *request, GError **error)
 }
 
 const struct route routes_instances[] = {
-	{ "1.0/instances", ROUTE_STREAM, .get = instances_get, .post = instances_post, .put = instances_put },
+	{ "1.0/instances", ROUTE_STREAM, .get = instances_get, .post = instances_post,
+	  .put = instances_put },
 	{ "1.0/instances/{}", 0, .get = instance_get, .put = instance_put, .patch = instance_patch,
 	  .post = instance_post, .delete = instance_remove },
 	{ "1.0/instances/{}/state", 0, .get = state_get, .put = state_put },

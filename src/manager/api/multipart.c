@@ -102,7 +102,8 @@ gboolean multipart_read(struct multipart *multipart, multipart_sink sink, void *
 	const char *end;
 
 	while (!(end = find(multipart, multipart->boundary, multipart->len))) {
-		gsize sure = multipart->window->len - MIN(multipart->window->len, multipart->len - 1);
+		gsize sure = multipart->window->len -
+			     MIN(multipart->window->len, multipart->len - 1);
 
 		if (!give(multipart, sure, sink, to, error) || !fill(multipart, error))
 			return FALSE;
@@ -150,8 +151,8 @@ gboolean multipart_next(struct multipart *multipart, char **ret_name, char **ret
 	gboolean end = multipart->is_last;
 
 	*ret_name = *ret_filename = NULL;
-	if (!end && (!multipart_read(multipart, NULL, NULL, error) ||
-		     !is_end(multipart, &end, error)))
+	if (!end &&
+	    (!multipart_read(multipart, NULL, NULL, error) || !is_end(multipart, &end, error)))
 		return FALSE;
 	multipart->is_last = end;
 	if (end)

@@ -125,8 +125,7 @@ static json_t *volume_url(const char *pool, const json_t *volume)
 
 	return json_sprintf("/1.0/storage-pools/%s/volumes/%s/%s%s%s%s%s", pool,
 			    json_text(volume, "type"), base, slash ? "/snapshots/" : "",
-			    slash ? slash + 1 : "", plain ? "" : "?project=",
-			    plain ? "" : project);
+			    slash ? slash + 1 : "", plain ? "" : "?project=", plain ? "" : project);
 }
 
 /* TYPE NULL: of all types. */
@@ -148,7 +147,8 @@ static struct reply *list(struct request *request, const char *type, GError **er
 			  error);
 	if (!all)
 		return NULL;
-	json_array_foreach(all, i, volume) {
+	json_array_foreach(all, i, volume)
+	{
 		if ((type && strcmp(json_text(volume, "type"), type) != 0) ||
 		    !filter_matches(filter, volume))
 			continue;

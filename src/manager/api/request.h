@@ -21,17 +21,17 @@ struct reply;
 
 struct request {
 	struct daemon *daemon;
-	const char *method;		/* "GET" */
-	const char *path;		/* as it came, still encoded */
-	const char *base;		/* "instances", "containers" or "virtual-machines": the alias used */
-	const char *arg[REQUEST_ARGS];	/* the path's variable segments, decoded */
-	const char *project;		/* ?project=, else "default" */
-	gboolean all_projects;		/* ?all-projects=true */
-	int recursion;			/* ?recursion= */
-	json_t *body;			/* of a row without ROUTE_STREAM; NULL when there is none */
-	GInputStream *input;		/* of a row with ROUTE_STREAM: the body, not yet read */
+	const char *method; /* "GET" */
+	const char *path;   /* as it came, still encoded */
+	const char *base;   /* "instances", "containers" or "virtual-machines": the alias used */
+	const char *arg[REQUEST_ARGS]; /* the path's variable segments, decoded */
+	const char *project;	       /* ?project=, else "default" */
+	gboolean all_projects;	       /* ?all-projects=true */
+	int recursion;		       /* ?recursion= */
+	json_t *body;		       /* of a row without ROUTE_STREAM; NULL when there is none */
+	GInputStream *input;	       /* of a row with ROUTE_STREAM: the body, not yet read */
 	struct requestor who;
-	struct call *call;		/* the listener's own */
+	struct call *call; /* the listener's own */
 };
 
 /* A query's value, decoded, or NULL. */
@@ -84,9 +84,9 @@ char *etag_of(const json_t *first, ...) G_GNUC_NULL_TERMINATED;
 typedef struct reply *(*route_handler)(struct request *request, GError **error);
 
 enum route_flags {
-	ROUTE_STREAM = 1,  /* POST's body is not read: request->input has it */
-	ROUTE_ALWAYS = 2,  /* also before the daemon is ready and while it stops */
-	ROUTE_QUICK = 4,   /* GET never blocks: is run without a thread switch */
+	ROUTE_STREAM = 1, /* POST's body is not read: request->input has it */
+	ROUTE_ALWAYS = 2, /* also before the daemon is ready and while it stops */
+	ROUTE_QUICK = 4,  /* GET never blocks: is run without a thread switch */
 };
 
 /*

@@ -9,12 +9,11 @@
 
 /* Every table there is: each file with resources adds its line. */
 static const struct route *const tables_all[] = {
-	routes_resources,
-	routes_server, routes_operations, routes_events, routes_internal, routes_profiles,
-	routes_projects, routes_warnings, routes_images, routes_pools, routes_instances, routes_metadata,
-	routes_snapshots, routes_backups,
-	routes_instance_exec, routes_instance_console, routes_instance_files, routes_instance_sftp,
-	routes_instance_logs, NULL,
+	routes_resources,      routes_server,	     routes_operations,	   routes_events,
+	routes_internal,       routes_profiles,	     routes_projects,	   routes_warnings,
+	routes_images,	       routes_pools,	     routes_instances,	   routes_metadata,
+	routes_snapshots,      routes_backups,	     routes_instance_exec, routes_instance_console,
+	routes_instance_files, routes_instance_sftp, routes_instance_logs, NULL,
 };
 
 struct row {

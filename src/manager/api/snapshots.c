@@ -77,8 +77,8 @@ static struct reply *list_get(struct request *request, GError **error)
 		struct instance *snap = all->pdata[i];
 
 		snap->legacy_url = inst->legacy_url;
-		json_array_append_new(list, request->recursion ? instance_show(snap)
-							       : url_of(snap));
+		json_array_append_new(list,
+				      request->recursion ? instance_show(snap) : url_of(snap));
 	}
 	return reply_sync(list);
 }
@@ -168,8 +168,9 @@ static struct reply *list_post(struct request *request, GError **error)
 	if (!body || !moment_of(body, &expires, error))
 		return NULL;
 	if (json_is_true(json_object_get(body, "stateful"))) {
-		fail(error, 400, "Unable to create a stateful snapshot. The instance isn't running"
-				 " or its state cannot be saved");
+		fail(error, 400,
+		     "Unable to create a stateful snapshot. The instance isn't running"
+		     " or its state cannot be saved");
 		return NULL;
 	}
 	name = *json_text(body, "name") ? g_strdup(json_text(body, "name"))
@@ -203,9 +204,7 @@ static struct reply *change(struct request *request, gboolean patch, GError **er
 
 	if (!body || !request_if_match(request, tag, error) || !moment_of(body, &expires, error))
 		return NULL;
-	kept = g_strdup(expires	? expires
-			: patch ? snap->expires_at
-				: CLOCK_ZERO);
+	kept = g_strdup(expires ? expires : patch ? snap->expires_at : CLOCK_ZERO);
 	with = (struct job){ .expires = kept };
 	return start_job(request, g_steal_pointer(&snap), request->arg[1], &with,
 			 "Updating snapshot", run_expiry);
@@ -258,11 +257,10 @@ static gboolean run_delete(struct operation *op, void *data, GError **error)
 	return snapshot_delete(job->inst, operation_requestor(op), error);
 }
 
-static struct reply *delete(struct request *request, GError **error)
+static struct reply *delete (struct request *request, GError **error)
 {
 	g_autoptr(instance_t) snap = find(request, error);
-	g_autofree char *subject =
-		g_strdup_printf("%s/%s", request->arg[0], request->arg[1]);
+	g_autofree char *subject = g_strdup_printf("%s/%s", request->arg[0], request->arg[1]);
 	struct job with = { 0 };
 
 	if (!snap)

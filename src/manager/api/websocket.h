@@ -43,8 +43,9 @@ gboolean websocket_mirror(struct websocket *ws, int fd_in, int fd_out, GCancella
 			  GError **error);
 
 /*
- * The same for a terminal that a command's children may keep open for ever: when FD_ENDED (-1: none)
- * is readable, what FD_OUT has by then is its end. *ret_gone (may be NULL): the client went away.
+ * The same for a terminal that a command's children may keep open for ever: when FD_ENDED (-1:
+ * none) is readable, what FD_OUT has by then is its end. *ret_gone (may be NULL): the client went
+ * away.
  */
 gboolean websocket_mirror_until(struct websocket *ws, int fd_in, int fd_out, int fd_ended,
 				GCancellable *cancel, gboolean *ret_gone, GError **error);

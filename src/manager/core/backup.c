@@ -208,9 +208,9 @@ static gboolean write_archive(struct instance *inst, const struct backup_wish *w
 			      GCancellable *cancel, GError **error)
 {
 	g_autoptr(GPtrArray) snapshots =
-		wish->instance_only ? g_ptr_array_new()
-				    : instance_load_snapshots(inst->daemon, inst->project,
-							      inst->name, error);
+		wish->instance_only
+			? g_ptr_array_new()
+			: instance_load_snapshots(inst->daemon, inst->project, inst->name, error);
 	g_autofree char *compressor = compressor_of(inst, wish->compressor);
 	g_autoptr(json_t) index = snapshots ? index_of(inst, snapshots) : NULL;
 	g_autofree char *text = index ? yaml_print(index, YAML_AS_GIVEN) : NULL;
@@ -314,7 +314,8 @@ gboolean backup_create(struct instance *inst, const struct backup_wish *wish, GC
 	return ok;
 }
 
-/* --- what there is --------------------------------------------------------------------------------- */
+/* --- what there is
+ * --------------------------------------------------------------------------------- */
 
 static json_t *show(const json_t *row)
 {
@@ -374,7 +375,8 @@ int backup_open(const struct instance *inst, const char *name, GError **error)
 	return fd;
 }
 
-/* --- changes ---------------------------------------------------------------------------------------- */
+/* --- changes
+ * ---------------------------------------------------------------------------------------- */
 
 struct changing {
 	gint64 id;
@@ -445,7 +447,8 @@ void backup_expire(struct daemon *daemon)
 	}
 }
 
-/* --- with the instance --------------------------------------------------------------------------------- */
+/* --- with the instance
+ * --------------------------------------------------------------------------------- */
 
 gboolean backup_renamed(struct db *db, gint64 instance, const char *name, GError **error)
 {
@@ -459,7 +462,8 @@ void backup_forget(const struct instance *inst)
 	copy_delete(dir, NULL, NULL);
 }
 
-/* --- after a kill --------------------------------------------------------------------------------------- */
+/* --- after a kill
+ * --------------------------------------------------------------------------------------- */
 
 static GHashTable *known_paths(struct daemon *daemon)
 {

@@ -30,7 +30,8 @@ struct backup_import {
 	json_t *index;
 };
 
-/* --- taking it in ------------------------------------------------------------------------------ */
+/* --- taking it in ------------------------------------------------------------------------------
+ */
 
 static gboolean write_all(int fd, const char *data, gsize len, GError **error)
 {
@@ -152,7 +153,8 @@ const char *backup_import_name(const struct backup_import *import)
 	return json_text(import->index, "name");
 }
 
-/* --- what it is to be -------------------------------------------------------------------------- */
+/* --- what it is to be --------------------------------------------------------------------------
+ */
 
 /* YAML_TEXTS leaves booleans as words. */
 static gboolean is_true(const json_t *object, const char *key)
@@ -235,14 +237,14 @@ static gboolean settle_pool(struct daemon *daemon, const char *project, const js
 		return fail(error, 404, "Storage pool not found");
 	if (root && strcmp(json_text(root, "pool"), pool) == 0)
 		return TRUE;
-	own = root ? json_deep_copy(root)
-		   : json_pack("{s:s, s:s}", "type", "disk", "path", "/");
+	own = root ? json_deep_copy(root) : json_pack("{s:s, s:s}", "type", "disk", "path", "/");
 	json_object_set_new(own, "pool", json_string(pool));
 	json_object_set_new(devices, name ? name : "root", own);
 	return TRUE;
 }
 
-/* --- making it --------------------------------------------------------------------------------- */
+/* --- making it ---------------------------------------------------------------------------------
+ */
 
 struct importing {
 	struct backup_import *import;
@@ -345,8 +347,8 @@ gboolean backup_import_run(struct backup_import *import, const char *project, co
 			   const char *pool, GCancellable *cancel, const struct requestor *who,
 			   GError **error)
 {
-	const json_t *container =
-		json_object_get(json_object_get(import->index, "config"), "container");
+	const json_t *container = json_object_get(json_object_get(import->index, "config"),
+						  "container");
 	const json_t *profiles = json_object_get(container, "profiles");
 	const char *when = json_text(container, "created_at");
 	g_autoptr(GPtrArray) names = names_of(import->index);

@@ -9,7 +9,8 @@
 #include "core/snapshot.h"
 #include "db/instance.h"
 
-/* --- snapshots that come along ----------------------------------------------------------------- */
+/* --- snapshots that come along -----------------------------------------------------------------
+ */
 
 GPtrArray *copy_names(const GPtrArray *snapshots)
 {
@@ -57,7 +58,8 @@ static gboolean insert_snapshot(struct db *db, gint64 id, const struct instance 
 	return db_snapshot_insert(db, id, &row, error) >= 0;
 }
 
-/* --- new ones ---------------------------------------------------------------------------------- */
+/* --- new ones ----------------------------------------------------------------------------------
+ */
 
 struct copying {
 	struct instance *source;
@@ -142,7 +144,8 @@ struct instance *copy_create(struct instance *source, struct instance_new *new, 
 	return instance_create(source->daemon, &changed, content_copy, &copying, error);
 }
 
-/* --- up to date again ----------------------------------------------------------------------------- */
+/* --- up to date again
+ * ----------------------------------------------------------------------------- */
 
 struct refreshing {
 	struct instance *source, *target;
@@ -201,8 +204,8 @@ static gboolean refresh_volume(const struct refreshing *r, GCancellable *cancel,
 	return ok;
 }
 
-static gboolean refresh_locked(struct instance *source, struct instance *target,
-			       gboolean snapshots, GCancellable *cancel, GError **error)
+static gboolean refresh_locked(struct instance *source, struct instance *target, gboolean snapshots,
+			       GCancellable *cancel, GError **error)
 {
 	g_autoptr(GPtrArray) theirs = NULL, ours = NULL, drop = NULL, add = NULL;
 	struct refreshing refreshing;

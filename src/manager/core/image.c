@@ -55,15 +55,15 @@ static gboolean is_known(struct db *db, const char *name)
 /* The pools' volumes of images that no project has; one that cannot go now goes another time. */
 static void forget_gone(struct daemon *daemon)
 {
-	g_autoptr(json_t) rows = db_select(daemon->db, NULL,
-					   "SELECT DISTINCT name FROM storage_volumes WHERE type = 1 "
-					   "AND name NOT IN (SELECT fingerprint FROM images)",
-					   "");
+	g_autoptr(json_t)
+		rows = db_select(daemon->db, NULL,
+				 "SELECT DISTINCT name FROM storage_volumes WHERE type = 1 "
+				 "AND name NOT IN (SELECT fingerprint FROM images)",
+				 "");
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row)
-		volume_forget_image(daemon, json_text(row, "name"), NULL);
+	json_array_foreach(rows, i, row) volume_forget_image(daemon, json_text(row, "name"), NULL);
 }
 
 gboolean image_startup(struct daemon *daemon, GError **error)
@@ -99,8 +99,8 @@ static void show_flag(json_t *image, const char *key, const json_t *row)
 
 static void show_columns(json_t *image, const json_t *row)
 {
-	const char *architecture = db_architecture_name(
-		(int)json_integer_value(json_object_get(row, "architecture")));
+	const char *architecture =
+		db_architecture_name((int)json_integer_value(json_object_get(row, "architecture")));
 
 	show_flag(image, "auto_update", row);
 	show_flag(image, "public", row);
@@ -110,9 +110,9 @@ static void show_columns(json_t *image, const json_t *row)
 	json_object_set(image, "fingerprint", json_object_get(row, "fingerprint"));
 	json_object_set(image, "size", json_object_get(row, "size"));
 	json_object_set_new(image, "type",
-			    json_string(json_integer_value(json_object_get(row, "type")) ?
-						"virtual-machine" :
-						"container"));
+			    json_string(json_integer_value(json_object_get(row, "type"))
+						? "virtual-machine"
+						: "container"));
 	show_time(image, "created_at", row, "creation_date");
 	show_time(image, "expires_at", row, "expiry_date");
 	show_time(image, "last_used_at", row, "last_use_date");
@@ -128,9 +128,9 @@ static gboolean show_source(json_t *image, json_t *source)
 	if (!json_is_object(source))
 		return TRUE;
 	protocol = (size_t)json_integer_value(json_object_get(source, "protocol"));
-	json_object_set_new(source, "protocol",
-			    json_string(protocol < G_N_ELEMENTS(protocols) ? protocols[protocol] :
-									     ""));
+	json_object_set_new(
+		source, "protocol",
+		json_string(protocol < G_N_ELEMENTS(protocols) ? protocols[protocol] : ""));
 	json_object_set_new(source, "image_type", json_string(json_text(image, "type")));
 	return json_object_set(image, "update_source", source) == 0;
 }
@@ -172,8 +172,8 @@ static json_t *find_row(struct db *db, const char *project, const char *prefix, 
 	return NULL;
 }
 
-json_t *image_row(struct daemon *daemon, const char *project, const char *prefix, char **ret_project,
-		  GError **error)
+json_t *image_row(struct daemon *daemon, const char *project, const char *prefix,
+		  char **ret_project, GError **error)
 {
 	g_autofree char *holder = image_project(daemon, project, error);
 	json_t *row = holder ? find_row(daemon->db, holder, prefix, error) : NULL;
@@ -203,7 +203,8 @@ json_t *image_list(struct daemon *daemon, const char *project, gboolean public_o
 	rows = db_image_rows(daemon->db, holder, NULL, public_only, error);
 	if (!rows)
 		return NULL;
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		json_t *image = show(daemon->db, row, error);
 
 		if (!image)
@@ -378,7 +379,8 @@ gboolean image_delete(struct daemon *daemon, const char *project, const char *fi
 /* Days without use after which what was fetched for an instance goes; 0: never. */
 static gboolean is_stale(const json_t *row, gint64 days)
 {
-	g_autofree char *used = db_time_read(json_string_value(json_object_get(row, "last_use_date")));
+	g_autofree char *used =
+		db_time_read(json_string_value(json_object_get(row, "last_use_date")));
 	g_autofree char *uploaded =
 		db_time_read(json_string_value(json_object_get(row, "upload_date")));
 	g_autoptr(GDateTime) last = g_date_time_new_from_iso8601(used ? used : uploaded, NULL);
@@ -390,7 +392,8 @@ static gboolean is_stale(const json_t *row, gint64 days)
 
 static gboolean is_expired(const json_t *row)
 {
-	g_autofree char *text = db_time_read(json_string_value(json_object_get(row, "expiry_date")));
+	g_autofree char *text =
+		db_time_read(json_string_value(json_object_get(row, "expiry_date")));
 	g_autoptr(GDateTime) when = text ? g_date_time_new_from_iso8601(text, NULL) : NULL;
 
 	/* Zero and the epoch both stand for never. */
@@ -407,9 +410,9 @@ gboolean image_expire(struct daemon *daemon, GError **error)
 
 	if (!rows)
 		return FALSE;
-	json_array_foreach(rows, i, row)
-		if ((is_expired(row) || is_stale(row, g_ascii_strtoll(days, NULL, 10))) &&
-		    !delete_row(daemon, json_text(row, "project"), row, NULL, error))
-			return FALSE;
+	json_array_foreach(rows, i, row) if ((is_expired(row) ||
+					      is_stale(row, g_ascii_strtoll(days, NULL, 10))) &&
+					     !delete_row(daemon, json_text(row, "project"), row,
+							 NULL, error)) return FALSE;
 	return TRUE;
 }

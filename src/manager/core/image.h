@@ -31,8 +31,7 @@ char *image_project(struct daemon *daemon, const char *project, GError **error);
  * The image as the API shows it. PREFIX: a fingerprint or the start of one that no other image
  * of the project has. 404 "Image not found".
  */
-json_t *image_find(struct daemon *daemon, const char *project, const char *prefix,
-		   GError **error);
+json_t *image_find(struct daemon *daemon, const char *project, const char *prefix, GError **error);
 
 /* An alias as the API shows it: {name, description, target, type}; 404. All of the project. */
 json_t *image_alias(struct daemon *daemon, const char *project, const char *name, GError **error);
@@ -95,13 +94,13 @@ gboolean image_alias_delete(struct daemon *daemon, const char *project, const ch
 /* What an image that is made is to be; all may be NULL or 0. */
 struct image_options {
 	const char *filename;
-	const char *fingerprint;    /* 400 unless it is this */
+	const char *fingerprint; /* 400 unless it is this */
 	gboolean public, auto_update;
-	gboolean is_vm;		    /* the root file system is a disk */
-	const json_t *properties;   /* map, goes over the metadata's */
-	const json_t *profiles;	    /* array of names; NULL: default */
-	const json_t *aliases;	    /* array of {name, description} */
-	const char *expires;	    /* RFC 3339; NULL: the metadata's */
+	gboolean is_vm;		  /* the root file system is a disk */
+	const json_t *properties; /* map, goes over the metadata's */
+	const json_t *profiles;	  /* array of names; NULL: default */
+	const json_t *aliases;	  /* array of {name, description} */
+	const char *expires;	  /* RFC 3339; NULL: the metadata's */
 };
 
 /*

@@ -15,9 +15,8 @@ static gboolean check_strings(const json_t *array, GError **error)
 
 	if (array && !json_is_array(array) && !json_is_null(array))
 		return fail(error, 400, "profiles must be a list of strings");
-	json_array_foreach(array, i, value)
-		if (!json_is_string(value))
-			return fail(error, 400, "profiles must be a list of strings");
+	json_array_foreach(array, i, value) if (!json_is_string(value)) return fail(
+		error, 400, "profiles must be a list of strings");
 	return TRUE;
 }
 
@@ -25,8 +24,8 @@ static gboolean check_strings(const json_t *array, GError **error)
 static json_t *new_properties(struct db *db, gint64 id, const json_t *body, gboolean patch,
 			      GError **error)
 {
-	g_autoptr(json_t) wanted =
-		json_map_check(json_object_get(body, "properties"), "properties", error);
+	g_autoptr(json_t)
+		wanted = json_map_check(json_object_get(body, "properties"), "properties", error);
 	json_t *merged;
 
 	if (!wanted || !patch)
@@ -51,8 +50,8 @@ static char *expiry_of(const json_t *body, const json_t *row)
 {
 	const char *wanted = json_string_value(json_object_get(body, "expires_at"));
 
-	return wanted ? db_time_write(wanted) :
-			g_strdup(json_string_value(json_object_get(row, "expiry_date")));
+	return wanted ? db_time_write(wanted)
+		      : g_strdup(json_string_value(json_object_get(row, "expiry_date")));
 }
 
 gboolean image_update(struct daemon *daemon, const char *project, const char *fingerprint,
@@ -83,11 +82,10 @@ gboolean image_update(struct daemon *daemon, const char *project, const char *fi
 
 static json_t *show_alias(const json_t *row)
 {
-	return json_pack("{ss ss ss ss}", "name", json_text(row, "name"), "description",
-			 json_text(row, "description"), "target", json_text(row, "fingerprint"),
-			 "type",
-			 json_integer_value(json_object_get(row, "type")) ? "virtual-machine" :
-									    "container");
+	return json_pack(
+		"{ss ss ss ss}", "name", json_text(row, "name"), "description",
+		json_text(row, "description"), "target", json_text(row, "fingerprint"), "type",
+		json_integer_value(json_object_get(row, "type")) ? "virtual-machine" : "container");
 }
 
 /* The row of PROJECT (settled) or NULL with 404. */
@@ -121,8 +119,7 @@ json_t *image_aliases(struct daemon *daemon, const char *project, GError **error
 
 	if (!rows)
 		return NULL;
-	json_array_foreach(rows, i, row)
-		json_array_append_new(aliases, show_alias(row));
+	json_array_foreach(rows, i, row) json_array_append_new(aliases, show_alias(row));
 	return g_steal_pointer(&aliases);
 }
 
@@ -183,9 +180,9 @@ gboolean image_alias_update(struct daemon *daemon, const char *project, const ch
 	g_autoptr(json_t) row = holder ? alias_row(daemon->db, holder, name, error) : NULL;
 	g_autoptr(json_t) image = row ? image_row(daemon, holder, target, NULL, error) : NULL;
 
-	if (!image || !db_alias_update(daemon->db, json_integer_value(json_object_get(row, "id")),
-				       json_integer_value(json_object_get(image, "id")),
-				       description, error))
+	if (!image ||
+	    !db_alias_update(daemon->db, json_integer_value(json_object_get(row, "id")),
+			     json_integer_value(json_object_get(image, "id")), description, error))
 		return FALSE;
 	alias_event(daemon, holder, "image-alias-updated", name, NULL, who);
 	return TRUE;

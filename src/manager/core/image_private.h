@@ -8,9 +8,8 @@
 char *image_path(const struct daemon *daemon, const char *fingerprint, int part);
 
 /* The row of db/image.h; *ret_project (may be NULL) is the project that holds it. */
-json_t *image_row(struct daemon *daemon, const char *project, const char *prefix, char **ret_project,
-		  GError **error);
-
+json_t *image_row(struct daemon *daemon, const char *project, const char *prefix,
+		  char **ret_project, GError **error);
 
 void image_remove_files(struct daemon *daemon, const char *fingerprint);
 

@@ -183,11 +183,11 @@ static json_t *read_metadata(struct image_upload *upload, GError **error)
 /* Seconds since the epoch as a column has them; the epoch, which is never, when absent. */
 static char *time_of(const json_t *metadata, const char *key)
 {
-	g_autoptr(GDateTime) when = g_date_time_new_from_unix_utc(
-		g_ascii_strtoll(json_text(metadata, key), NULL, 10));
+	g_autoptr(GDateTime) when =
+		g_date_time_new_from_unix_utc(g_ascii_strtoll(json_text(metadata, key), NULL, 10));
 
-	return when ? g_date_time_format(when, "%Y-%m-%d %H:%M:%S+00:00") :
-		      db_time_write(CLOCK_EPOCH);
+	return when ? g_date_time_format(when, "%Y-%m-%d %H:%M:%S+00:00")
+		    : db_time_write(CLOCK_EPOCH);
 }
 
 static gboolean check_metadata(const json_t *metadata, GError **error)
@@ -205,8 +205,8 @@ static gboolean check_metadata(const json_t *metadata, GError **error)
 static json_t *all_properties(const json_t *metadata, const struct image_options *options,
 			      GError **error)
 {
-	json_t *properties =
-		json_map_check(json_object_get(metadata, "properties"), "properties", error);
+	json_t *properties = json_map_check(json_object_get(metadata, "properties"), "properties",
+					    error);
 
 	if (properties && options->properties)
 		json_object_update(properties, (json_t *)options->properties);
@@ -227,8 +227,8 @@ static gboolean put_files(struct finish *finish, GError **error)
 {
 	for (int i = 0; i < IMAGE_PARTS; i++) {
 		struct part *part = &finish->upload->parts[i];
-		g_autofree char *path =
-			image_path(finish->upload->daemon, finish->image.fingerprint, i);
+		g_autofree char *path = image_path(finish->upload->daemon,
+						   finish->image.fingerprint, i);
 
 		if (!part->path)
 			continue;
@@ -244,7 +244,8 @@ static gboolean put_aliases(struct finish *finish, struct db *db, gint64 id, GEr
 	const json_t *alias;
 	size_t i;
 
-	json_array_foreach(finish->options->aliases, i, alias) {
+	json_array_foreach(finish->options->aliases, i, alias)
+	{
 		const char *name = json_text(alias, "name");
 		g_autoptr(json_t) old = db_alias_row(db, finish->project, name, NULL);
 
@@ -303,11 +304,11 @@ static gboolean finish_with(struct finish *finish, const json_t *metadata, GErro
 	char now[CLOCK_TEXT];
 	g_autofree char *uploaded = db_time_write(clock_text(clock_now(), now));
 	g_autofree char *created = time_of(metadata, "creation_date");
-	g_autofree char *expires = options->expires ? db_time_write(options->expires) :
-						      time_of(metadata, "expiry_date");
+	g_autofree char *expires = options->expires ? db_time_write(options->expires)
+						    : time_of(metadata, "expiry_date");
 	g_autoptr(json_t) properties = all_properties(metadata, options, error);
-	enum archive_kind rootfs =
-		upload->parts[1].fd >= 0 ? archive_kind(upload->parts[1].fd) : ARCHIVE_UNKNOWN;
+	enum archive_kind rootfs = upload->parts[1].fd >= 0 ? archive_kind(upload->parts[1].fd)
+							    : ARCHIVE_UNKNOWN;
 
 	if (!properties)
 		return FALSE;
@@ -371,7 +372,8 @@ static char *compressor_of(struct daemon *daemon, const char *project, const cha
 		return g_strdup(asked);
 	config = project_config(daemon->db, project, NULL);
 	own = json_text(config, "images.compression_algorithm");
-	value = *own ? g_strdup(own) : server_config_value(daemon->db, "images.compression_algorithm");
+	value = *own ? g_strdup(own)
+		     : server_config_value(daemon->db, "images.compression_algorithm");
 	return value && *value ? value : (g_free(value), g_strdup("gzip"));
 }
 
@@ -390,7 +392,8 @@ static gboolean pack_tree(const struct image_publish *publish, const char *compr
 {
 	static const char *const no_rootfs[] = { "rootfs", "metadata.yaml", "backup.yaml", NULL };
 	static const char *const with_metadata[] = { "rootfs", "backup.yaml", NULL };
-	g_autofree char *yaml = publish->metadata ? yaml_print(publish->metadata, YAML_SORTED) : NULL;
+	g_autofree char *yaml = publish->metadata ? yaml_print(publish->metadata, YAML_SORTED)
+						  : NULL;
 	struct archive_member member = { "metadata.yaml", yaml, yaml ? strlen(yaml) : 0, 0 };
 	struct archive_tree trees[] = {
 		{ .dir = publish->dir,

@@ -55,8 +55,9 @@ static gboolean move_rows(struct db *db, void *data, GError **error)
 	};
 
 	if (project < 0 ||
-	    !db_run(db, error, NULL, "UPDATE instances SET name = ?2, project_id = ?3 WHERE id = ?1",
-		    "isi", after->id, after->name, project) ||
+	    !db_run(db, error, NULL,
+		    "UPDATE instances SET name = ?2, project_id = ?3 WHERE id = ?1", "isi",
+		    after->id, after->name, project) ||
 	    !db_instance_update(db, after->id, after->project, &row, error) ||
 	    !backup_renamed(db, after->id, after->name, error))
 		return FALSE;
@@ -221,7 +222,8 @@ gboolean copy_move(struct instance *inst, const struct copy_place *to, GCancella
 	return ok;
 }
 
-/* --- after a kill ------------------------------------------------------------------------------ */
+/* --- after a kill ------------------------------------------------------------------------------
+ */
 
 /* A volume whose instance is elsewhere, and whole there. */
 static gboolean is_left(struct daemon *daemon, const struct volume_ref *ref)

@@ -28,7 +28,8 @@ struct operation_spec {
 	json_t *metadata;	 /* taken over; may be NULL */
 	operation_run run;	 /* NULL: a token, that lives until it is cancelled */
 	gboolean may_cancel;	 /* DELETE cancels operation_cancellable() */
-	struct operation_sockets *sockets; /* as operation_use_sockets() from the start; may be NULL */
+	struct operation_sockets
+		*sockets;	     /* as operation_use_sockets() from the start; may be NULL */
 	const struct requestor *who; /* copied; may be NULL */
 	void *data;
 	GDestroyNotify free_data; /* may be NULL; called once, when the operation is over */

@@ -97,8 +97,7 @@ gboolean pool_startup(struct daemon *daemon, void (*warn)(const char *pool, cons
 	g_mutex_init(&daemon->pools->lock);
 	g_cond_init(&daemon->pools->freed);
 	daemon->pools->held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	json_array_foreach(rows, i, row)
-		start_row(daemon, row, warn);
+	json_array_foreach(rows, i, row) start_row(daemon, row, warn);
 	return TRUE;
 }
 
@@ -108,9 +107,9 @@ void pool_shutdown(struct daemon *daemon)
 	json_t *name;
 	size_t i;
 
-	json_array_foreach(names, i, name) {
-		g_autoptr(json_t) row =
-			db_pool_get(daemon->db, json_string_value(name), NULL);
+	json_array_foreach(names, i, name)
+	{
+		g_autoptr(json_t) row = db_pool_get(daemon->db, json_string_value(name), NULL);
 		g_autoptr(storage_pool_t) pool = row ? from_row(daemon, row, NULL) : NULL;
 
 		if (pool)
@@ -135,19 +134,21 @@ static void add_users(json_t *urls, const json_t *users, const char *kind, const
 	json_t *user;
 	size_t i;
 
-	json_array_foreach(json_object_get(users, kind), i, user) {
+	json_array_foreach(json_object_get(users, kind), i, user)
+	{
 		const char *project = json_text(user, "project");
 		gboolean plain = strcmp(project, "default") == 0;
 
-		json_array_append_new(urls, json_sprintf("%s/%s%s%s", base, json_text(user, "name"),
-							 plain ? "" : "?project=",
-							 plain ? "" : project));
+		json_array_append_new(urls,
+				      json_sprintf("%s/%s%s%s", base, json_text(user, "name"),
+						   plain ? "" : "?project=", plain ? "" : project));
 	}
 }
 
 static int by_text(const void *a, const void *b)
 {
-	return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
+	return strcmp(json_string_value(*(json_t *const *)a),
+		      json_string_value(*(json_t *const *)b));
 }
 
 static json_t *sorted(const json_t *urls)
@@ -168,8 +169,7 @@ static json_t *sorted(const json_t *urls)
 static json_t *used_by(struct daemon *daemon, const json_t *row, GError **error)
 {
 	const char *name = json_text(row, "name");
-	g_autofree char *custom =
-		g_strdup_printf("/1.0/storage-pools/%s/volumes/custom", name);
+	g_autofree char *custom = g_strdup_printf("/1.0/storage-pools/%s/volumes/custom", name);
 	g_autoptr(json_t) users = db_pool_users(daemon->db, id_of(row), name, error);
 	g_autoptr(json_t) urls = json_array();
 
@@ -212,7 +212,8 @@ json_t *pool_list(struct daemon *daemon, GError **error)
 
 	if (!names)
 		return NULL;
-	json_array_foreach(names, i, name) {
+	json_array_foreach(names, i, name)
+	{
 		json_t *pool = pool_show(daemon, json_string_value(name), error);
 
 		if (!pool)
@@ -247,16 +248,15 @@ static gboolean is_used(const json_t *rows, const char *driver)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row)
-		if (strcmp(json_text(row, "driver"), driver) == 0)
-			return TRUE;
+	json_array_foreach(rows, i,
+			   row) if (strcmp(json_text(row, "driver"), driver) == 0) return TRUE;
 	return FALSE;
 }
 
 json_t *pool_environment(struct daemon *daemon, GError **error)
 {
-	g_autoptr(json_t) rows =
-		db_select(daemon->db, error, "SELECT DISTINCT driver FROM storage_pools", "");
+	g_autoptr(json_t) rows = db_select(daemon->db, error,
+					   "SELECT DISTINCT driver FROM storage_pools", "");
 	g_autoptr(GString) names = g_string_new(NULL), versions = g_string_new(NULL);
 	g_autoptr(json_t) supported = json_array();
 
@@ -274,8 +274,8 @@ json_t *pool_environment(struct daemon *daemon, GError **error)
 		g_string_append_printf(names, "%s%s", names->len ? " | " : "", (*d)->name);
 		g_string_append_printf(versions, "%s%s", versions->len ? " | " : "", version);
 	}
-	return json_pack("{s:s, s:s, s:O}", "storage", names->str, "storage_version",
-			 versions->str, "storage_supported_drivers", supported);
+	return json_pack("{s:s, s:s, s:O}", "storage", names->str, "storage_version", versions->str,
+			 "storage_supported_drivers", supported);
 }
 
 /* --- making, changing, deleting --------------------------------------------------------------- */
@@ -340,7 +340,8 @@ gboolean pool_create(struct daemon *daemon, const char *name, const char *driver
 		return FALSE;
 	there = db_pool_get(daemon->db, name, NULL);
 	if (there)
-		return fail(error, 409, "The storage pool already exists: The record already exists");
+		return fail(error, 409,
+			    "The storage pool already exists: The record already exists");
 	found = usable_driver(driver, error);
 	if (!found || !config_keys_check_pool(map, driver, error))
 		return FALSE;
@@ -404,8 +405,8 @@ gboolean pool_update(struct daemon *daemon, const char *name, const char *descri
 
 static gboolean in_use(struct daemon *daemon, const json_t *row, GError **error)
 {
-	g_autoptr(json_t) users = db_pool_users(daemon->db, id_of(row), json_text(row, "name"),
-						error);
+	g_autoptr(json_t)
+		users = db_pool_users(daemon->db, id_of(row), json_text(row, "name"), error);
 
 	return !users || json_array_size(json_object_get(users, "instances")) ||
 	       json_array_size(json_object_get(users, "custom")) ||

@@ -170,7 +170,7 @@ static gboolean total(const struct sum *sum, const char *project, const json_t *
 static gboolean check_sums(const char *project, const json_t *config, const json_t *instances,
 			   GError **error)
 {
-	gint64 totals[G_N_ELEMENTS(sums)], limit;
+	gint64 totals[G_N_ELEMENTS(sums)] = { 0 }, limit;
 
 	for (gsize i = G_N_ELEMENTS(sums); i-- > 0;) {
 		if (*json_text(config, sums[i].key) &&

@@ -26,7 +26,8 @@ static gboolean owner_inside(uid_t *uid, gid_t *gid, void *data)
 	return TRUE;
 }
 
-/* --- metadata.yaml ------------------------------------------------------------------------------ */
+/* --- metadata.yaml ------------------------------------------------------------------------------
+ */
 
 /* Its bytes as the instance has them now, which nobody but its root may have written: bounded. */
 static char *read_file(int dir, gsize *ret_len)
@@ -84,7 +85,8 @@ static json_t *metadata_of(const struct instance *source, int dir, const json_t 
 	return metadata;
 }
 
-/* --- the image ------------------------------------------------------------------------------------ */
+/* --- the image
+ * ------------------------------------------------------------------------------------ */
 
 struct telling {
 	struct operation *op;

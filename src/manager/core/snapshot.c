@@ -93,6 +93,7 @@ void snapshot_startup(struct daemon *daemon)
 		struct instance *inst = all->pdata[i];
 		g_autofree char *mark = mark_of(inst);
 
+		snapshot_restore_again(inst);
 		if (access(mark, F_OK) < 0)
 			continue;
 		snapshot_thaw(inst, instance_is_running(inst));
@@ -125,8 +126,8 @@ static gboolean insert_rows(struct db *db, void *data, GError **error)
 
 static gboolean is_taken(const struct instance *inst, const char *name, GError **error)
 {
-	g_autoptr(json_t) row =
-		db_snapshot_row(inst->daemon->db, inst->project, inst->name, name, NULL);
+	g_autoptr(json_t)
+		row = db_snapshot_row(inst->daemon->db, inst->project, inst->name, name, NULL);
 
 	if (row)
 		fail(error, 409,
@@ -178,8 +179,8 @@ static gboolean take(struct instance *inst, const char *name, const char *expire
 static void tell(const struct instance *inst, const char *name, const char *action,
 		 const json_t *context, const struct requestor *who)
 {
-	g_autoptr(instance_t) snap =
-		instance_load_snapshot(inst->daemon, inst->project, inst->name, name, NULL);
+	g_autoptr(instance_t)
+		snap = instance_load_snapshot(inst->daemon, inst->project, inst->name, name, NULL);
 
 	if (snap)
 		instance_event(snap, action, context, who);

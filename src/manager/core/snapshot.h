@@ -46,3 +46,6 @@ gboolean snapshot_at_start(struct instance *inst, GError **error);
 gboolean snapshot_freeze(const struct instance *inst);
 void snapshot_thaw(const struct instance *inst, gboolean frozen);
 void snapshot_startup(struct daemon *daemon);
+
+/* Completes a restore in which a daemon was killed; the same start calls it. */
+void snapshot_restore_again(struct instance *inst);

@@ -7,8 +7,15 @@
 #include "core/snapshot.h"
 #include "db/instance.h"
 
+/*
+ * Names the snapshot from the moment at which the rows are its own until the volume is, too: a
+ * start that finds it does what a killed daemon did not.
+ */
+#define UNFINISHED "volatile.restore"
+
 struct restoring {
 	struct instance *inst; /* as it is to be */
+	const char *snapshot;
 };
 
 static gboolean write_rows(struct db *db, void *data, GError **error)
@@ -27,7 +34,8 @@ static gboolean write_rows(struct db *db, void *data, GError **error)
 	return instance_allocate_idmap(inst, TRUE, error) &&
 	       project_check_instance(db, inst->project, inst->name, inst->expanded_config,
 				      inst->expanded_devices, error) &&
-	       db_instance_update(db, inst->id, inst->project, &row, error);
+	       db_instance_update(db, inst->id, inst->project, &row, error) &&
+	       db_instance_set(db, inst->id, UNFINISHED, restoring->snapshot, error);
 }
 
 /* What tells of the present and not of the moment of the snapshot. */
@@ -73,11 +81,12 @@ static json_t *devices_after(const struct instance *snap, const struct instance 
 
 static gboolean restore_stopped(struct instance *inst, const struct instance *snap, GError **error)
 {
-	struct restoring restoring = { inst };
+	struct restoring restoring = { inst, snap->snapshot };
 	struct volume_new what = { .commit = { write_rows, &restoring } };
 	json_t *config = config_after(snap->config, inst->config);
 	json_t *devices = devices_after(snap, inst);
 	struct volume_ref ref;
+	gboolean ok;
 
 	json_decref(inst->config);
 	inst->config = config;
@@ -89,7 +98,23 @@ static gboolean restore_stopped(struct instance *inst, const struct instance *sn
 		return FALSE;
 	ref = instance_volume(inst);
 	ref.snapshot = snap->snapshot;
-	return volume_restore(inst->daemon, &ref, &what, error);
+	ok = volume_restore(inst->daemon, &ref, &what, error);
+	instance_set(inst, UNFINISHED, NULL, NULL);
+	return ok;
+}
+
+void snapshot_restore_again(struct instance *inst)
+{
+	const char *snapshot = json_text(inst->config, UNFINISHED);
+	struct volume_ref ref = instance_volume(inst);
+	struct volume_new what = { 0 };
+
+	if (!*snapshot)
+		return;
+	ref.snapshot = snapshot;
+	if (volume_restore(inst->daemon, &ref, &what, NULL) &&
+	    instance_set(inst, UNFINISHED, NULL, NULL))
+		instance_write_backup(inst, NULL);
 }
 
 static gboolean restore_locked(struct instance *inst, const struct instance *snap,

@@ -11,7 +11,8 @@
 #include "util/clock.h"
 #include "util/cron.h"
 
-/* --- whether anything may be due ---------------------------------------------------------------- */
+/* --- whether anything may be due ----------------------------------------------------------------
+ */
 
 static gboolean has_rows(struct daemon *daemon, const char *sql, const char *value)
 {
@@ -36,25 +37,25 @@ static gboolean any_scheduled(struct daemon *daemon)
 			"snapshots.schedule");
 }
 
-/* --- snapshots ---------------------------------------------------------------------------------- */
+/* --- snapshots ----------------------------------------------------------------------------------
+ */
 
 static void delete_expired(struct daemon *daemon, const char *now)
 {
-	g_autoptr(json_t) rows = db_select(
-		daemon->db, NULL,
-		"SELECT s.name AS name, i.name AS instance, p.name AS project"
-		" FROM instances_snapshots s JOIN instances i ON i.id = s.instance_id"
-		" JOIN projects p ON p.id = i.project_id WHERE s.expiry_date < ?1",
-		"s", now);
+	g_autoptr(json_t) rows =
+		db_select(daemon->db, NULL,
+			  "SELECT s.name AS name, i.name AS instance, p.name AS project"
+			  " FROM instances_snapshots s JOIN instances i ON i.id = s.instance_id"
+			  " JOIN projects p ON p.id = i.project_id WHERE s.expiry_date < ?1",
+			  "s", now);
 	json_t *row;
 	size_t i;
 
 	json_array_foreach(rows, i, row)
 	{
-		g_autoptr(instance_t)
-			snap = instance_load_snapshot(daemon, json_text(row, "project"),
-						      json_text(row, "instance"),
-						      json_text(row, "name"), NULL);
+		g_autoptr(instance_t) snap = instance_load_snapshot(
+			daemon, json_text(row, "project"), json_text(row, "instance"),
+			json_text(row, "name"), NULL);
 		g_autoptr(GError) why = NULL;
 
 		if (g_atomic_int_get(&daemon->stopping))

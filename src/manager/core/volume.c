@@ -39,8 +39,8 @@ static gboolean publish_work(struct db *db, void *data, GError **error)
 	if (id < 0)
 		return FALSE;
 	for (const char *const *name = p->snapshots; name && *name; name++)
-		if (db_volume_insert_snapshot(db, id, *name, p->what->description,
-					      p->what->config, NULL, error) < 0)
+		if (db_volume_insert_snapshot(db, id, *name, p->what->description, p->what->config,
+					      NULL, error) < 0)
 			return FALSE;
 	return !p->what->commit.work || p->what->commit.work(db, p->what->commit.data, error);
 }
@@ -132,8 +132,8 @@ static gboolean have_image(struct daemon *daemon, const char *pool, const char *
 	row = db_volume_get(daemon->db, &job.key, NULL);
 	if (row && storage_volume_exists(job.pool, &job.volume))
 		return TRUE;
-	if (row && !db_volume_delete(daemon->db, json_integer_value(json_object_get(row, "id")),
-				     error))
+	if (row &&
+	    !db_volume_delete(daemon->db, json_integer_value(json_object_get(row, "id")), error))
 		return FALSE;
 	if (!job.pool->driver->volume_delete(job.pool, &job.volume, error))
 		return FALSE;
@@ -183,17 +183,16 @@ static gboolean forget_in(struct daemon *daemon, const char *pool, const char *f
 
 gboolean volume_forget_image(struct daemon *daemon, const char *fingerprint, GError **error)
 {
-	g_autoptr(json_t) pools = db_select(
-		daemon->db, error,
-		"SELECT s.name FROM storage_pools s JOIN storage_volumes v ON "
-		"v.storage_pool_id = s.id WHERE v.type = 1 AND v.name = ?1",
-		"s", fingerprint);
+	g_autoptr(json_t)
+		pools = db_select(daemon->db, error,
+				  "SELECT s.name FROM storage_pools s JOIN storage_volumes v ON "
+				  "v.storage_pool_id = s.id WHERE v.type = 1 AND v.name = ?1",
+				  "s", fingerprint);
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(pools, i, row)
-		if (!forget_in(daemon, json_text(row, "name"), fingerprint, error))
-			return FALSE;
+	json_array_foreach(pools, i, row) if (!forget_in(daemon, json_text(row, "name"),
+							 fingerprint, error)) return FALSE;
 	return pools != NULL;
 }
 
@@ -210,9 +209,8 @@ static gboolean delete_work(struct db *db, void *data, GError **error)
 	g_autoptr(json_t) row = db_volume_get(db, &r->job->key, NULL);
 	gint64 id = row ? json_integer_value(json_object_get(row, "id")) : -1;
 
-	if (row && !(r->job->snapshot
-			     ? db_volume_delete_snapshot(db, id, r->job->snapshot, error)
-			     : db_volume_delete(db, id, error)))
+	if (row && !(r->job->snapshot ? db_volume_delete_snapshot(db, id, r->job->snapshot, error)
+				      : db_volume_delete(db, id, error)))
 		return FALSE;
 	return !r->commit || !r->commit->work || r->commit->work(db, r->commit->data, error);
 }
@@ -257,7 +255,8 @@ gboolean volume_delete(struct daemon *daemon, const struct volume_ref *ref,
 	return delete_in(&job, &volume, &going, commit, error);
 }
 
-/* --- new names --------------------------------------------------------------------------------- */
+/* --- new names ---------------------------------------------------------------------------------
+ */
 
 struct renaming {
 	struct volume_job *job;
@@ -270,9 +269,9 @@ static gboolean rename_work(struct db *db, void *data, GError **error)
 	const struct renaming *r = data;
 	gint64 id = volume_job_id(r->job, error);
 
-	if (id < 0 || !(r->job->snapshot ? db_volume_rename_snapshot(db, id, r->job->snapshot,
-								     r->name, error)
-					 : db_volume_rename(db, id, r->name, error)))
+	if (id < 0 ||
+	    !(r->job->snapshot ? db_volume_rename_snapshot(db, id, r->job->snapshot, r->name, error)
+			       : db_volume_rename(db, id, r->name, error)))
 		return FALSE;
 	return !r->commit || !r->commit->work || r->commit->work(db, r->commit->data, error);
 }

@@ -28,8 +28,7 @@ struct volume_commit {
 };
 
 /* Fills the directory PATH, a new volume's root, which belongs to root with mode 0700. */
-typedef gboolean (*volume_fill)(const char *path, GCancellable *cancel, void *data,
-				GError **error);
+typedef gboolean (*volume_fill)(const char *path, GCancellable *cancel, void *data, GError **error);
 
 /* What a new volume gets besides its content. All of it may be 0. */
 struct volume_new {
@@ -106,8 +105,8 @@ json_t *volume_snapshots(struct daemon *daemon, const struct volume_ref *ref, GE
 
 /* Its configuration and description; what is NULL stays as it is. */
 json_t *volume_config(struct daemon *daemon, const struct volume_ref *ref, GError **error);
-gboolean volume_update(struct daemon *daemon, const struct volume_ref *ref,
-		       const char *description, const json_t *config, GError **error);
+gboolean volume_update(struct daemon *daemon, const struct volume_ref *ref, const char *description,
+		       const json_t *config, GError **error);
 
 /* Whether the pool's driver has streams of its own for backups ("optimized storage"). */
 gboolean volume_can_stream(struct daemon *daemon, const char *pool);

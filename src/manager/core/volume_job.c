@@ -68,9 +68,9 @@ void volume_job_close(struct volume_job *job)
 
 json_t *volume_job_row(struct volume_job *job, GError **error)
 {
-	return job->snapshot ? db_volume_get_snapshot(job->daemon->db, &job->key, job->snapshot,
-						      error)
-			     : db_volume_get(job->daemon->db, &job->key, error);
+	return job->snapshot
+		       ? db_volume_get_snapshot(job->daemon->db, &job->key, job->snapshot, error)
+		       : db_volume_get(job->daemon->db, &job->key, error);
 }
 
 gint64 volume_job_id(struct volume_job *job, GError **error)
@@ -116,7 +116,8 @@ void volume_job_link(struct volume_job *job)
 
 /* --- after a kill ----------------------------------------------------------------------- */
 
-/* What the rows of a pool say: names on disk of volumes ("TYPE/NAME") and snapshots ("TYPE/NAME/SNAP"). */
+/* What the rows of a pool say: names on disk of volumes ("TYPE/NAME") and snapshots
+ * ("TYPE/NAME/SNAP"). */
 static GHashTable *rows_of(struct daemon *daemon, gint64 pool, GError **error)
 {
 	g_autoptr(json_t) rows = db_volume_list(daemon->db, pool, NULL, error);
@@ -127,9 +128,10 @@ static GHashTable *rows_of(struct daemon *daemon, gint64 pool, GError **error)
 	if (!rows)
 		return NULL;
 	names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	json_array_foreach(rows, i, row) {
-		enum volume_type type = (enum volume_type)json_integer_value(
-			json_object_get(row, "type"));
+	json_array_foreach(rows, i, row)
+	{
+		enum volume_type type =
+			(enum volume_type)json_integer_value(json_object_get(row, "type"));
 		g_autofree char *disk = volume_disk_name(type, json_text(row, "project"),
 							 json_text(row, "name"));
 
@@ -140,17 +142,17 @@ static GHashTable *rows_of(struct daemon *daemon, gint64 pool, GError **error)
 
 static gboolean has_row(GHashTable *rows, const struct storage_volume *volume)
 {
-	g_autofree char *key = volume->snapshot ? g_strdup_printf("%d/%s/%s", (int)volume->type,
-								  volume->name, volume->snapshot)
-						: g_strdup_printf("%d/%s", (int)volume->type,
-								  volume->name);
+	g_autofree char *key = volume->snapshot
+				       ? g_strdup_printf("%d/%s/%s", (int)volume->type,
+							 volume->name, volume->snapshot)
+				       : g_strdup_printf("%d/%s", (int)volume->type, volume->name);
 
 	return g_hash_table_contains(rows, key);
 }
 
 /*
- * MARKED is what was in the making or went, FINAL what it is without its mark. The rows decide: with
- * one and nothing in its place the volume is completed or brought back, else it is of no use.
+ * MARKED is what was in the making or went, FINAL what it is without its mark. The rows decide:
+ * with one and nothing in its place the volume is completed or brought back, else it is of no use.
  */
 static gboolean settle(struct storage_pool *pool, GHashTable *rows,
 		       const struct storage_volume *marked, const struct storage_volume *final,
@@ -174,12 +176,12 @@ static gboolean settle_rename(struct storage_pool *pool, GHashTable *rows, const
 		after.snapshot = name;
 	else
 		after.name = name;
-	if (has_row(rows, before) && !has_row(rows, &after) && storage_volume_exists(pool, &after) &&
-	    !storage_volume_exists(pool, before) &&
+	if (has_row(rows, before) && !has_row(rows, &after) &&
+	    storage_volume_exists(pool, &after) && !storage_volume_exists(pool, before) &&
 	    !pool->driver->volume_rename(pool, &after, before, error))
 		return FALSE;
-	if (has_row(rows, &after) && !has_row(rows, before) && storage_volume_exists(pool, before) &&
-	    !storage_volume_exists(pool, &after) &&
+	if (has_row(rows, &after) && !has_row(rows, before) &&
+	    storage_volume_exists(pool, before) && !storage_volume_exists(pool, &after) &&
 	    !pool->driver->volume_rename(pool, before, &after, error))
 		return FALSE;
 	return copy_delete(link, NULL, error);

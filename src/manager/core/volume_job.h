@@ -16,10 +16,10 @@ struct volume_job {
 	struct daemon *daemon;
 	struct storage_pool *pool;
 	struct db_volume_key key;
-	char *disk, *mark;	    /* its name on disk, and that of the new one */
+	char *disk, *mark; /* its name on disk, and that of the new one */
 	struct storage_volume volume, fresh;
-	const char *snapshot;	    /* the reference's */
-	char *held;		    /* in pools->held; NULL: not locked */
+	const char *snapshot; /* the reference's */
+	char *held;	      /* in pools->held; NULL: not locked */
 };
 
 /* Opens the pool and, when LOCK is set, waits until nobody else works on the volume. */

@@ -104,8 +104,8 @@ json_t *volume_config(struct daemon *daemon, const struct volume_ref *ref, GErro
 	return row ? json_incref(json_object_get(row, "config")) : NULL;
 }
 
-gboolean volume_update(struct daemon *daemon, const struct volume_ref *ref,
-		       const char *description, const json_t *config, GError **error)
+gboolean volume_update(struct daemon *daemon, const struct volume_ref *ref, const char *description,
+		       const json_t *config, GError **error)
 {
 	AUTO_VOLUME_JOB struct volume_job job = { 0 };
 	gint64 id;
@@ -182,8 +182,10 @@ json_t *volume_list(struct daemon *daemon, const char *pool, const char *project
 	if (!rows)
 		return NULL;
 	list = json_array();
-	json_array_foreach(rows, i, row) {
-		gboolean image = json_integer_value(json_object_get(row, "type")) == DB_VOLUME_IMAGE;
+	json_array_foreach(rows, i, row)
+	{
+		gboolean image = json_integer_value(json_object_get(row, "type")) ==
+				 DB_VOLUME_IMAGE;
 
 		/* Images are everybody's, whatever project they came with. */
 		if (!project || image || strcmp(json_text(row, "project"), project) == 0)
@@ -245,8 +247,8 @@ static gboolean receive_one(struct volume_job *job, const char *snapshot,
 	int fd = next(snapshot, data, error);
 
 	target.snapshot = snapshot;
-	return fd >= 0 && job->pool->driver->volume_receive(job->pool, &target, fd, what->watch,
-							    error);
+	return fd >= 0 &&
+	       job->pool->driver->volume_receive(job->pool, &target, fd, what->watch, error);
 }
 
 gboolean volume_receive(struct daemon *daemon, const struct volume_ref *ref,

@@ -2,9 +2,10 @@
 /* SQL of backups. */
 #include "db/backup.h"
 
-#define WITH_INSTANCE                                                      \
-	"SELECT b.name AS name, b.instance_id AS instance_id, i.name AS instance, p.name AS project"     \
-	" FROM instances_backups b JOIN instances i ON i.id = b.instance_id" \
+#define WITH_INSTANCE                                                                         \
+	"SELECT b.name AS name, b.instance_id AS instance_id, i.name AS instance, p.name AS " \
+	"project"                                                                             \
+	" FROM instances_backups b JOIN instances i ON i.id = b.instance_id"                  \
 	" JOIN projects p ON p.id = i.project_id"
 
 json_t *db_backup_row(struct db *db, gint64 instance, const char *name, GError **error)

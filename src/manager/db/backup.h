@@ -9,7 +9,8 @@ struct db_backup {
 	gboolean instance_only;
 };
 
-/* {"id", "name", "creation_date", "expiry_date", "container_only", ...} or NULL without an error. */
+/* {"id", "name", "creation_date", "expiry_date", "container_only", ...} or NULL without an error.
+ */
 json_t *db_backup_row(struct db *db, gint64 instance, const char *name, GError **error);
 
 /* Those that expire before NOW (as the table has it): {"name", "instance", "project"}. */

@@ -14,12 +14,12 @@ static gboolean put_properties(struct db *db, gint64 id, const json_t *propertie
 
 	if (!db_run(db, error, NULL, "DELETE FROM images_properties WHERE image_id = ?1", "i", id))
 		return FALSE;
-	json_object_foreach((json_t *)properties, key, value)
-		if (!db_run(db, error, NULL,
-			    "INSERT INTO images_properties (image_id, type, key, value)"
-			    " VALUES (?1, 0, ?2, ?3)",
-			    "iss", id, key, json_string_value(value)))
-			return FALSE;
+	json_object_foreach(
+		(json_t *)properties, key,
+		value) if (!db_run(db, error, NULL,
+				   "INSERT INTO images_properties (image_id, type, key, value)"
+				   " VALUES (?1, 0, ?2, ?3)",
+				   "iss", id, key, json_string_value(value))) return FALSE;
 	return TRUE;
 }
 
@@ -27,10 +27,11 @@ static gboolean put_properties(struct db *db, gint64 id, const json_t *propertie
 static gboolean put_profile(struct db *db, gint64 id, const char *project, const char *name,
 			    GError **error)
 {
-	return db_run(db, error, NULL,
-		      "INSERT OR IGNORE INTO images_profiles (image_id, profile_id)"
-		      " SELECT ?2, id FROM profiles WHERE name = ?3 AND project_id = " ID_OF_PROJECT,
-		      "sis", project, id, name);
+	return db_run(
+		db, error, NULL,
+		"INSERT OR IGNORE INTO images_profiles (image_id, profile_id)"
+		" SELECT ?2, id FROM profiles WHERE name = ?3 AND project_id = " ID_OF_PROJECT,
+		"sis", project, id, name);
 }
 
 static gboolean put_profiles(struct db *db, gint64 id, const char *project, const json_t *profiles,
@@ -41,9 +42,9 @@ static gboolean put_profiles(struct db *db, gint64 id, const char *project, cons
 
 	if (!db_run(db, error, NULL, "DELETE FROM images_profiles WHERE image_id = ?1", "i", id))
 		return FALSE;
-	json_array_foreach(profiles, i, name)
-		if (!put_profile(db, id, project, json_string_value(name), error))
-			return FALSE;
+	json_array_foreach(profiles, i,
+			   name) if (!put_profile(db, id, project, json_string_value(name),
+						  error)) return FALSE;
 	return TRUE;
 }
 
@@ -59,8 +60,8 @@ static gboolean insert(struct db *db, void *data, GError **error)
 {
 	struct insert *what = data;
 	const struct db_image *image = what->image;
-	g_autoptr(json_t) profiles = image->profiles ? json_incref((json_t *)image->profiles) :
-						       json_pack("[s]", "default");
+	g_autoptr(json_t) profiles = image->profiles ? json_incref((json_t *)image->profiles)
+						     : json_pack("[s]", "default");
 
 	what->id = db_insert(
 		db, error,
@@ -86,8 +87,8 @@ gint64 db_image_insert(struct db *db, const char *project, const struct db_image
 	return db_transaction(db, insert, &what, error) ? what.id : -1;
 }
 
-json_t *db_image_rows(struct db *db, const char *project, const char *prefix,
-		      gboolean public_only, GError **error)
+json_t *db_image_rows(struct db *db, const char *project, const char *prefix, gboolean public_only,
+		      GError **error)
 {
 	return db_select(db, error,
 			 "SELECT images.*, projects.name AS project FROM images"
@@ -101,17 +102,17 @@ json_t *db_image_rows(struct db *db, const char *project, const char *prefix,
 json_t *db_image_properties(struct db *db, gint64 id, GError **error)
 {
 	g_autoptr(json_t) rows = db_select(
-		db, error, "SELECT key, value FROM images_properties WHERE image_id = ?1 ORDER BY key",
-		"i", id);
+		db, error,
+		"SELECT key, value FROM images_properties WHERE image_id = ?1 ORDER BY key", "i",
+		id);
 	g_autoptr(json_t) map = json_object();
 	const json_t *row;
 	size_t i;
 
 	if (!rows)
 		return NULL;
-	json_array_foreach(rows, i, row)
-		json_object_set_new(map, json_text(row, "key"),
-				    json_string(json_text(row, "value")));
+	json_array_foreach(rows, i, row) json_object_set_new(map, json_text(row, "key"),
+							     json_string(json_text(row, "value")));
 	return g_steal_pointer(&map);
 }
 
@@ -136,8 +137,7 @@ json_t *db_image_profiles(struct db *db, gint64 id, GError **error)
 
 	if (!rows)
 		return NULL;
-	json_array_foreach(rows, i, row)
-		json_array_append(names, json_object_get(row, "name"));
+	json_array_foreach(rows, i, row) json_array_append(names, json_object_get(row, "name"));
 	return g_steal_pointer(&names);
 }
 
@@ -191,15 +191,16 @@ gboolean db_image_delete(struct db *db, gint64 id, GError **error)
 
 gboolean db_image_touch(struct db *db, const char *fingerprint, const char *when, GError **error)
 {
-	return db_run(db, error, NULL, "UPDATE images SET last_use_date = ?2 WHERE fingerprint = ?1",
-		      "ss", fingerprint, when);
+	return db_run(db, error, NULL,
+		      "UPDATE images SET last_use_date = ?2 WHERE fingerprint = ?1", "ss",
+		      fingerprint, when);
 }
 
 /* --- aliases ---------------------------------------------------------------------------- */
 
-#define ALIASES                                                                                   \
-	"SELECT images_aliases.id AS id, images_aliases.name AS name, fingerprint, type,"         \
-	" description FROM images_aliases JOIN images ON images.id = image_id"                    \
+#define ALIASES                                                                           \
+	"SELECT images_aliases.id AS id, images_aliases.name AS name, fingerprint, type," \
+	" description FROM images_aliases JOIN images ON images.id = image_id"            \
 	" WHERE images_aliases.project_id = " ID_OF_PROJECT
 
 json_t *db_alias_row(struct db *db, const char *project, const char *name, GError **error)

@@ -11,8 +11,8 @@ struct db_image {
 	const char *fingerprint, *filename;
 	gint64 size;
 	gboolean public, cached, auto_update;
-	int architecture; /* LXD's number */
-	int type;	  /* 0 container, 1 virtual-machine */
+	int architecture;			  /* LXD's number */
+	int type;				  /* 0 container, 1 virtual-machine */
 	const char *created, *expires, *uploaded; /* as the table has them; NULL: none */
 	const json_t *properties, *profiles;	  /* map; array of names, NULL: "default" */
 };
@@ -25,8 +25,8 @@ gint64 db_image_insert(struct db *db, const char *project, const struct db_image
  * Rows with all columns, the project's name as "project"; in the order of ids. PROJECT NULL: of
  * all. PREFIX NULL: every fingerprint, else those that start with it.
  */
-json_t *db_image_rows(struct db *db, const char *project, const char *prefix,
-		      gboolean public_only, GError **error);
+json_t *db_image_rows(struct db *db, const char *project, const char *prefix, gboolean public_only,
+		      GError **error);
 
 /* {key: value}, [{name, description}], [names], {server, protocol, certificate, alias} or null. */
 json_t *db_image_properties(struct db *db, gint64 id, GError **error);

@@ -278,6 +278,14 @@ gboolean db_instance_rename(struct db *db, gint64 id, const char *name, GError *
 		      name);
 }
 
+gboolean db_instance_move(struct db *db, gint64 id, gint64 project, const char *name,
+			  GError **error)
+{
+	return db_run(db, error, NULL,
+		      "UPDATE instances SET name = ?2, project_id = ?3 WHERE id = ?1", "isi", id,
+		      name, project);
+}
+
 gboolean db_instance_delete(struct db *db, gint64 id, GError **error)
 {
 	return db_run(db, error, NULL, "DELETE FROM instances WHERE id = ?1", "i", id);
@@ -333,6 +341,43 @@ json_t *db_snapshot_rows_all(struct db *db, const char *project, GError **error)
 			 "SELECT " SNAPSHOT_COLUMNS " WHERE ?1 IS NULL OR p.name = ?1"
 			 " ORDER BY s.instance_id, s.creation_date, s.id",
 			 "s", project);
+}
+
+gint64 db_snapshot_instance(struct db *db, gint64 id, GError **error)
+{
+	g_autoptr(json_t) row = db_row(
+		db, error, "SELECT instance_id FROM instances_snapshots WHERE id = ?1", "i", id);
+
+	return row ? json_integer_value(json_object_get(row, "instance_id")) : -1;
+}
+
+json_t *db_snapshots_expired(struct db *db, const char *now, GError **error)
+{
+	return db_select(db, error, "SELECT " SNAPSHOT_COLUMNS " WHERE s.expiry_date < ?1", "s",
+			 now);
+}
+
+static gboolean any(struct db *db, const char *sql, const char *value)
+{
+	g_autoptr(json_t) row = db_row(db, NULL, sql, "s", value);
+
+	return row != NULL;
+}
+
+gboolean db_any_expired(struct db *db, const char *now)
+{
+	return any(db,
+		   "SELECT 1 FROM instances_snapshots WHERE expiry_date < ?1 UNION ALL"
+		   " SELECT 1 FROM instances_backups WHERE expiry_date < ?1 LIMIT 1",
+		   now);
+}
+
+gboolean db_any_scheduled(struct db *db)
+{
+	return any(db,
+		   "SELECT 1 FROM instances_config WHERE key = ?1 UNION ALL"
+		   " SELECT 1 FROM profiles_config WHERE key = ?1 LIMIT 1",
+		   "snapshots.schedule");
 }
 
 static gboolean put_snapshot_parts(struct db *db, const struct put *put, GError **error)

@@ -44,6 +44,9 @@ gint64 db_instance_insert(struct db *db, const char *project, const struct db_in
 gboolean db_instance_update(struct db *db, gint64 id, const char *project,
 			    const struct db_instance *inst, GError **error);
 gboolean db_instance_rename(struct db *db, gint64 id, const char *name, GError **error);
+/* The same with another project, by its row's id. */
+gboolean db_instance_move(struct db *db, gint64 id, gint64 project, const char *name,
+			  GError **error);
 gboolean db_instance_delete(struct db *db, gint64 id, GError **error);
 gboolean db_instance_used(struct db *db, gint64 id, const char *when, GError **error);
 
@@ -66,6 +69,13 @@ json_t *db_snapshot_row(struct db *db, const char *project, const char *name, co
 json_t *db_snapshot_rows(struct db *db, gint64 instance, GError **error);
 /* Those of all instances of PROJECT (NULL: of all), by instance. */
 json_t *db_snapshot_rows_all(struct db *db, const char *project, GError **error);
+/* The id of the instance that a snapshot is of; -1. */
+gint64 db_snapshot_instance(struct db *db, gint64 id, GError **error);
+/* Those that expire before NOW (as the table has it): {"name", "instance", "project"}. */
+json_t *db_snapshots_expired(struct db *db, const char *now, GError **error);
+/* Whether a snapshot or a backup expires before NOW; whether anybody has a schedule. Short. */
+gboolean db_any_expired(struct db *db, const char *now);
+gboolean db_any_scheduled(struct db *db);
 gint64 db_snapshot_insert(struct db *db, gint64 instance, const struct db_instance *snapshot,
 			  GError **error);
 gboolean db_snapshot_update(struct db *db, gint64 id, const struct db_instance *snapshot,

@@ -18,8 +18,7 @@ json_t *db_pool_names(struct db *db, GError **error)
 	if (!rows)
 		return NULL;
 	names = json_array();
-	json_array_foreach(rows, i, row)
-		json_array_append(names, json_object_get(row, "name"));
+	json_array_foreach(rows, i, row) json_array_append(names, json_object_get(row, "name"));
 	return names;
 }
 
@@ -74,7 +73,8 @@ static gboolean insert_work(struct db *db, void *data, GError **error)
 				       "s", in->name);
 
 	if (row)
-		return fail(error, 409, "The storage pool already exists: The record already exists");
+		return fail(error, 409,
+			    "The storage pool already exists: The record already exists");
 	in->id = db_insert(db, error,
 			   "INSERT INTO storage_pools (name, driver, description, state) "
 			   "VALUES (?1, ?2, ?3, 0)",
@@ -180,11 +180,12 @@ static json_t *users_profiles(struct db *db, const char *name, GError **error)
 
 static json_t *users_instances(struct db *db, gint64 id, GError **error)
 {
-	return db_select(db, error,
-			 "SELECT v.name, p.name AS project FROM storage_volumes v "
-			 "JOIN projects p ON p.id = v.project_id "
-			 "WHERE v.storage_pool_id = ?1 AND v.type IN (0, 3) ORDER BY v.name, p.name",
-			 "i", id);
+	return db_select(
+		db, error,
+		"SELECT v.name, p.name AS project FROM storage_volumes v "
+		"JOIN projects p ON p.id = v.project_id "
+		"WHERE v.storage_pool_id = ?1 AND v.type IN (0, 3) ORDER BY v.name, p.name",
+		"i", id);
 }
 
 json_t *db_pool_users(struct db *db, gint64 id, const char *name, GError **error)

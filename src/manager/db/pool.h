@@ -33,7 +33,7 @@ gboolean db_pool_delete(struct db *db, gint64 id, GError **error);
 
 /*
  * Who uses the pool: {"instances": [{"name", "project"}...], "images": [{"name", "project"}...],
- * "custom": [...], "profiles": [...]}: containers' volumes and custom ones by their rows, profiles by
- * their disk devices, images by their volumes.
+ * "custom": [...], "profiles": [...]}: containers' volumes and custom ones by their rows, profiles
+ * by their disk devices, images by their volumes.
  */
 json_t *db_pool_users(struct db *db, gint64 id, const char *name, GError **error);

@@ -7,13 +7,13 @@
 #include "util/error.h"
 #include "util/json.h"
 
-#define VOLUME                                                                              \
-	"SELECT v.id, v.name, v.type, v.description, v.content_type, p.name AS project "   \
+#define VOLUME                                                                           \
+	"SELECT v.id, v.name, v.type, v.description, v.content_type, p.name AS project " \
 	"FROM storage_volumes v JOIN projects p ON p.id = v.project_id "
-#define SNAPSHOT                                                                            \
-	"SELECT s.id, v.name || '/' || s.name AS name, v.type, s.description, "            \
+#define SNAPSHOT                                                                             \
+	"SELECT s.id, v.name || '/' || s.name AS name, v.type, s.description, "              \
 	"v.content_type, p.name AS project, s.expiry_date FROM storage_volumes_snapshots s " \
-	"JOIN storage_volumes v ON v.id = s.storage_volume_id "                             \
+	"JOIN storage_volumes v ON v.id = s.storage_volume_id "                              \
 	"JOIN projects p ON p.id = v.project_id "
 
 static gboolean add_config(struct db *db, json_t *row, gboolean snapshot, GError **error)
@@ -64,21 +64,21 @@ json_t *db_volume_get_snapshot(struct db *db, const struct db_volume_key *key, c
 
 json_t *db_volume_list(struct db *db, gint64 pool, const char *project, GError **error)
 {
-	g_autoptr(json_t) rows = db_select(
-		db, error,
-		"SELECT * FROM (" VOLUME "WHERE v.storage_pool_id = ?1), "
-		"(SELECT NULL AS expiry_date) WHERE ?2 IS NULL OR project = ?2 UNION ALL "
-		"SELECT * FROM (" SNAPSHOT "WHERE v.storage_pool_id = ?1) "
-		"WHERE ?2 IS NULL OR project = ?2 ORDER BY type, name, project",
-		"is", pool, project);
+	g_autoptr(json_t) rows =
+		db_select(db, error,
+			  "SELECT * FROM (" VOLUME "WHERE v.storage_pool_id = ?1), "
+			  "(SELECT NULL AS expiry_date) WHERE ?2 IS NULL OR project = ?2 UNION ALL "
+			  "SELECT * FROM (" SNAPSHOT "WHERE v.storage_pool_id = ?1) "
+			  "WHERE ?2 IS NULL OR project = ?2 ORDER BY type, name, project",
+			  "is", pool, project);
 	json_t *row;
 	size_t i;
 
 	if (!rows)
 		return NULL;
-	json_array_foreach(rows, i, row)
-		if (!add_config(db, row, strchr(json_text(row, "name"), '/') != NULL, error))
-			return NULL;
+	json_array_foreach(
+		rows, i, row) if (!add_config(db, row, strchr(json_text(row, "name"), '/') != NULL,
+					      error)) return NULL;
 	return g_steal_pointer(&rows);
 }
 
@@ -94,8 +94,7 @@ json_t *db_volume_snapshots(struct db *db, gint64 id, GError **error)
 	if (!rows)
 		return NULL;
 	names = json_array();
-	json_array_foreach(rows, i, row)
-		json_array_append(names, json_object_get(row, "name"));
+	json_array_foreach(rows, i, row) json_array_append(names, json_object_get(row, "name"));
 	return names;
 }
 
@@ -141,8 +140,8 @@ gint64 db_volume_insert_snapshot(struct db *db, gint64 volume, const char *snaps
 		      "INSERT INTO storage_volumes_snapshots (id, storage_volume_id, name, "
 		      "description, expiry_date) VALUES (?1, ?2, ?3, ?4, ?5)",
 		      "iisss", id, volume, snapshot, description ? description : "", expiry) < 0 ||
-	    !db_config_put(db, "storage_volumes_snapshots_config", "storage_volume_snapshot",
-			   id, config ? config : empty, error))
+	    !db_config_put(db, "storage_volumes_snapshots_config", "storage_volume_snapshot", id,
+			   config ? config : empty, error))
 		return -1;
 	return id;
 }
@@ -153,8 +152,8 @@ gboolean db_volume_update(struct db *db, gint64 id, const char *description, con
 	return (!description ||
 		db_run(db, error, NULL, "UPDATE storage_volumes SET description = ?2 WHERE id = ?1",
 		       "is", id, description)) &&
-	       (!config || db_config_put(db, "storage_volumes_config", "storage_volume", id,
-					 config, error));
+	       (!config ||
+		db_config_put(db, "storage_volumes_config", "storage_volume", id, config, error));
 }
 
 gboolean db_volume_rename(struct db *db, gint64 id, const char *name, GError **error)
@@ -163,8 +162,8 @@ gboolean db_volume_rename(struct db *db, gint64 id, const char *name, GError **e
 		      id, name);
 }
 
-gboolean db_volume_rename_snapshot(struct db *db, gint64 id, const char *snapshot,
-				   const char *name, GError **error)
+gboolean db_volume_rename_snapshot(struct db *db, gint64 id, const char *snapshot, const char *name,
+				   GError **error)
 {
 	return db_run(db, error, NULL,
 		      "UPDATE storage_volumes_snapshots SET name = ?3 "

@@ -14,7 +14,8 @@ struct db_volume_key {
 	const char *name;
 };
 
-/* {"id", "name", "type", "description", "content_type", "project", "config": {}}; or NULL and 404. */
+/* {"id", "name", "type", "description", "content_type", "project", "config": {}}; or NULL and 404.
+ */
 json_t *db_volume_get(struct db *db, const struct db_volume_key *key, GError **error);
 
 /* The same of a snapshot, with "expiry_date" (text or null). */
@@ -35,7 +36,7 @@ gint64 db_volume_insert_snapshot(struct db *db, gint64 id, const char *snapshot,
 gboolean db_volume_update(struct db *db, gint64 id, const char *description, const json_t *config,
 			  GError **error);
 gboolean db_volume_rename(struct db *db, gint64 id, const char *name, GError **error);
-gboolean db_volume_rename_snapshot(struct db *db, gint64 id, const char *snapshot,
-				   const char *name, GError **error);
+gboolean db_volume_rename_snapshot(struct db *db, gint64 id, const char *snapshot, const char *name,
+				   GError **error);
 gboolean db_volume_delete(struct db *db, gint64 id, GError **error);
 gboolean db_volume_delete_snapshot(struct db *db, gint64 id, const char *snapshot, GError **error);

@@ -20,7 +20,10 @@ static const struct magic magics[] = {
 	{ ARCHIVE_TAR, 257, 5, "ustar", ".tar" },
 	{ ARCHIVE_TAR_GZIP, 0, 2, "\x1f\x8b", ".tar.gz" },
 	{ ARCHIVE_TAR_BZIP2, 0, 3, "BZh", ".tar.bz2" },
-	{ ARCHIVE_TAR_XZ, 0, 6, "\xfd" "7zXZ\0", ".tar.xz" },
+	{ ARCHIVE_TAR_XZ, 0, 6,
+	  "\xfd"
+	  "7zXZ\0",
+	  ".tar.xz" },
 	{ ARCHIVE_TAR_LZMA, 0, 3, "\x5d\0\0", ".tar.lzma" },
 	{ ARCHIVE_TAR_ZSTD, 0, 4, "\x28\xb5\x2f\xfd", ".tar.zst" },
 	{ ARCHIVE_SQUASHFS, 0, 4, "hsqs", ".squashfs" },
@@ -168,7 +171,8 @@ struct archive_entry *source_next(struct source *source, GError **error)
 
 	if (rc == ARCHIVE_EOF)
 		return NULL;
-	/* A warning is about a name that is not UTF-8, which is passed through, or no name at all. */
+	/* A warning is about a name that is not UTF-8, which is passed through, or no name at all.
+	 */
 	if ((rc == ARCHIVE_OK || rc == ARCHIVE_WARN) && archive_entry_pathname(entry))
 		return entry;
 	source_failed(source, error);

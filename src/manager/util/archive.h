@@ -37,7 +37,7 @@ enum archive_kind archive_kind(int fd);
 const char *archive_suffix(enum archive_kind kind);
 
 struct archive_unpack {
-	archive_owner owner;	   /* NULL: kept */
+	archive_owner owner; /* NULL: kept */
 	void *owner_data;
 	const char *owner_below;   /* owners change only at and below this name; NULL: everywhere */
 	gboolean skip_devices;	   /* device nodes are left out, as in a user namespace */
@@ -49,7 +49,7 @@ struct archive_unpack {
 	guint64 max_entries;	   /* 0: no limit */
 	archive_progress progress; /* may be NULL */
 	void *progress_data;
-	GCancellable *cancel;	   /* may be NULL */
+	GCancellable *cancel; /* may be NULL */
 };
 
 /*
@@ -85,7 +85,8 @@ struct archive_tree {
 };
 
 struct archive_pack {
-	const char *compressor; /* NULL, "none", "gzip", "gzip --rsyncable", "zstd -19", "squashfs" */
+	const char
+		*compressor; /* NULL, "none", "gzip", "gzip --rsyncable", "zstd -19", "squashfs" */
 	const struct archive_member *members; /* written first, in this order */
 	gsize n_members;
 	const struct archive_tree *trees; /* then these */

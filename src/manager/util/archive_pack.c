@@ -29,7 +29,7 @@ struct pack {
 	gboolean is_socket;
 	GHashTable *links; /* "device:inode" of files with more than one name, to the first name */
 	char *buffer;
-	void *zeroes;	   /* never touched pages for holes */
+	void *zeroes; /* never touched pages for holes */
 	gint64 bytes;
 };
 
@@ -41,9 +41,12 @@ struct compressor {
 };
 
 static const struct compressor compressors[] = {
-	{ "gzip", { "-c", "-n" } },	{ "bzip2", { "-c" } },
-	{ "xz", { "-c" } },		{ "lzma", { "-c" } },
-	{ "zstd", { "-c", "-q", "-T0" } }, { "lz4", { "-c", "-q" } },
+	{ "gzip", { "-c", "-n" } },
+	{ "bzip2", { "-c" } },
+	{ "xz", { "-c" } },
+	{ "lzma", { "-c" } },
+	{ "zstd", { "-c", "-q", "-T0" } },
+	{ "lz4", { "-c", "-q" } },
 	{ "pigz", { "-c", "-n" } },
 	{ "mksquashfs", { "-", NULL } },
 };
@@ -51,7 +54,7 @@ static const struct compressor compressors[] = {
 /* Switches that change how it compresses, and none that names a file. */
 static gboolean is_harmless(const char *word)
 {
-	static const char *const known[] = { "--rsyncable", "--fast", "--best", "--extreme",
+	static const char *const known[] = { "--rsyncable", "--fast", "--best",	 "--extreme",
 					     "-e",	    "--long", "--ultra", "--no-check" };
 	const char *rest = word;
 
@@ -151,8 +154,8 @@ static la_ssize_t write_out(struct archive *archive, void *data, const void *blo
 		return -1;
 	}
 	do /* a socket, so that a compressor that died is an error and no signal */
-		n = pack->is_socket ? send(pack->fd, block, len, MSG_NOSIGNAL) :
-				      write(pack->fd, block, len);
+		n = pack->is_socket ? send(pack->fd, block, len, MSG_NOSIGNAL)
+				    : write(pack->fd, block, len);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		archive_set_error(archive, errno, "write: %s", g_strerror(errno));
@@ -188,8 +191,8 @@ static gboolean write_member(const struct pack *pack, const struct archive_membe
 	archive_entry_set_size(entry, (la_int64_t)member->len);
 	archive_entry_set_mtime(entry, g_get_real_time() / G_USEC_PER_SEC, 0);
 	ok = write_header(pack, entry, error);
-	if (ok && archive_write_data(pack->archive, member->text, member->len) !=
-			  (la_ssize_t)member->len)
+	if (ok &&
+	    archive_write_data(pack->archive, member->text, member->len) != (la_ssize_t)member->len)
 		ok = broken(pack, member->name, error);
 	archive_entry_free(entry);
 	return ok;
@@ -543,7 +546,8 @@ static gboolean write_tar(struct pack *pack, GError **error)
 	return ok;
 }
 
-/* The compressor's own words say more than that its socket broke: BAD is set when no tar was made. */
+/* The compressor's own words say more than that its socket broke: BAD is set when no tar was made.
+ */
 static gboolean end_compressor(struct running *running, GError *bad, GError **error)
 {
 	if (g_error_matches(bad, G_IO_ERROR, G_IO_ERROR_CANCELLED))

@@ -65,11 +65,9 @@ static gboolean sum_sizes(FILE *listing, guint64 max)
 static gboolean check_bytes(int fd, const struct archive_unpack *spec, GError **error)
 {
 	static const char *const argv[] = { "unsquashfs", "-lln", IMAGE, NULL };
-	struct run listing = { .argv = argv,
-			       .cancel = spec->cancel,
-			       .has_in = TRUE,
-			       .in = fd,
-			       .has_out = TRUE };
+	struct run listing = {
+		.argv = argv, .cancel = spec->cancel, .has_in = TRUE, .in = fd, .has_out = TRUE
+	};
 	struct running *running;
 	int ends[2];
 	gboolean fits;
@@ -97,7 +95,7 @@ static gboolean check_bytes(int fd, const struct archive_unpack *spec, GError **
 
 struct walk {
 	const struct archive_unpack *spec;
-	gboolean shift; /* at and below owner_below */
+	gboolean shift;	  /* at and below owner_below */
 	GHashTable *seen; /* inodes with more than one name, which are shifted once */
 };
 
@@ -116,7 +114,8 @@ static gboolean shift_attribute(int dir, const char *name, const char *attribute
 	value = g_byte_array_new();
 	g_byte_array_set_size(value, (guint)len);
 	if (lgetxattr(path, attribute, value->data, (size_t)len) == len)
-		ok = archive_map_xattr(attribute, value, walk->spec->owner, walk->spec->owner_data) &&
+		ok = archive_map_xattr(attribute, value, walk->spec->owner,
+				       walk->spec->owner_data) &&
 		     lsetxattr(path, attribute, value->data, value->len, 0) == 0;
 	g_byte_array_free(value, TRUE);
 	return ok;
@@ -177,8 +176,8 @@ static gboolean walk_one(int dir, const char *below, const char *name, struct wa
 	if (S_ISDIR(st.st_mode)) {
 		int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-		ok = fd >= 0 ? walk_dir(fd, path, walk, error) :
-			       fail_errno(error, errno, "Failed to open \"%s\"", path);
+		ok = fd >= 0 ? walk_dir(fd, path, walk, error)
+			     : fail_errno(error, errno, "Failed to open \"%s\"", path);
 	}
 	if (ok && walk->shift && !shift(dir, name, &st, walk))
 		ok = fail(error, 400, "Failed to give \"%s\" its owner", path);
@@ -234,8 +233,8 @@ gboolean squashfs_unpack(int fd, int dir, const struct archive_unpack *spec, GEr
 {
 	char target[64];
 	/* The queues are of MiB each; unsquashfs would take a part of the machine's memory. */
-	static const char *const argv[] = { "unsquashfs", "-f", "-n", "-q", "-da", "16", "-fr",
-					    "16",	  "-d", ".",  IMAGE, NULL };
+	static const char *const argv[] = { "unsquashfs", "-f", "-n", "-q", "-da", "16",
+					    "-fr",	  "16", "-d", ".",  IMAGE, NULL };
 	struct run run_it = { .argv = argv,
 			      .dir = target,
 			      .beneath = target,

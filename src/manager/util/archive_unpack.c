@@ -165,8 +165,7 @@ static gboolean make_dir(const struct item *item)
 
 	if (mkdirat(item->parent, item->leaf, 0700) == 0)
 		return TRUE;
-	if (errno == EEXIST &&
-	    fstatat(item->parent, item->leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (errno == EEXIST && fstatat(item->parent, item->leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISDIR(st.st_mode))
 		return TRUE;
 	errno = EEXIST;
@@ -338,8 +337,7 @@ static gboolean set_acl(const struct unpack *unpack, const struct item *item, in
 	return ok;
 }
 
-static gboolean set_attributes(const struct unpack *unpack, const struct item *item,
-			       GError **error)
+static gboolean set_attributes(const struct unpack *unpack, const struct item *item, GError **error)
 {
 	const char *name;
 	const void *data;
@@ -433,7 +431,8 @@ static gboolean own_item(const struct unpack *unpack, struct item *item, GError 
 
 	item->uid = (uid_t)archive_entry_uid(item->entry);
 	item->gid = (gid_t)archive_entry_gid(item->entry);
-	item->shifted = spec->owner && (!spec->owner_below || is_below(item->name, spec->owner_below));
+	item->shifted = spec->owner &&
+			(!spec->owner_below || is_below(item->name, spec->owner_below));
 	if (map_owner(unpack, item->name, &item->uid, &item->gid))
 		return TRUE;
 	return fail(error, 400, "Failed to unpack \"%s\": owner %u:%u is not mapped", item->name,

@@ -11,17 +11,17 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include "base/cleanup.h"
 #include "util/error.h"
 #include "util/tree.h"
 
-#define DEPTH_MAX 1000		   /* two descriptors each */
-#define CHUNK (16 * 1024 * 1024)   /* bytes between two looks at whether we are cancelled */
-#define XATTR_NAMES 65536	   /* XATTR_LIST_MAX */
+#define DEPTH_MAX 1000		 /* two descriptors each */
+#define CHUNK (16 * 1024 * 1024) /* bytes between two looks at whether we are cancelled */
+#define XATTR_NAMES 65536	 /* XATTR_LIST_MAX */
 
 struct inode {
 	dev_t dev;
@@ -31,12 +31,12 @@ struct inode {
 struct copier {
 	const struct copy_options *options;
 	struct copy_progress done;
-	int root;	    /* of the target */
-	GString *path;	    /* where we are, from the root, for errors and links */
-	GHashTable *links;  /* struct inode of the source: path of its first copy */
-	GHashTable *kept;   /* struct inode of the target that is such a first copy */
-	gboolean no_clones; /* the file systems cannot share data */
-	gboolean no_ranges; /* ... nor copy it inside the kernel */
+	int root;		     /* of the target */
+	GString *path;		     /* where we are, from the root, for errors and links */
+	GHashTable *links;	     /* struct inode of the source: path of its first copy */
+	GHashTable *kept;	     /* struct inode of the target that is such a first copy */
+	gboolean no_clones;	     /* the file systems cannot share data */
+	gboolean no_ranges;	     /* ... nor copy it inside the kernel */
 	char *names, *value, *other; /* buffers for extended attributes */
 	GError **error;
 };
@@ -94,7 +94,8 @@ static gboolean xattr_copy(struct copier *c, const char *source, const char *tar
 	ssize_t len = lgetxattr(source, name, c->value, XATTR_SIZE_MAX), has;
 
 	if (len < 0)
-		return errno == ENODATA || errno == ENOTSUP ? TRUE : failed(c, "reading attributes of");
+		return errno == ENODATA || errno == ENOTSUP ? TRUE
+							    : failed(c, "reading attributes of");
 	if (c->options->refresh) {
 		has = lgetxattr(target, name, c->other, XATTR_SIZE_MAX);
 		if (has == len && memcmp(c->value, c->other, (size_t)len) == 0)
@@ -201,7 +202,8 @@ static gboolean chunk_copy(struct copier *c, int in, int out, off_t at, size_t l
 	if (c->no_ranges)
 		return chunk_by_hand(c, in, out, at, len, ret_n);
 	n = copy_file_range(in, &from, out, &to, len, 0);
-	if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
+	if (n < 0 &&
+	    (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
 		c->no_ranges = TRUE;
 		return chunk_by_hand(c, in, out, at, len, ret_n);
 	}
@@ -381,7 +383,8 @@ static gboolean copy_dir(struct copier *c, int source_fd, int target_fd, const c
 	AUTO_CLOSE int in = -1, out = -1;
 
 	if (depth >= DEPTH_MAX)
-		return fail(c->error, 500, "Failed copying \"%s\": Directories are nested too deeply",
+		return fail(c->error, 500,
+			    "Failed copying \"%s\": Directories are nested too deeply",
 			    c->path->str);
 	if (mkdirat(target_fd, name, 0700) < 0 && (errno != EEXIST || !c->options->refresh))
 		return failed(c, "creating");
@@ -507,14 +510,20 @@ gboolean copy_tree_at(int source_fd, int target_fd, const struct copy_options *o
 {
 	static const struct copy_options none;
 	g_autoptr(GString) path = g_string_new(NULL);
-	g_autoptr(GHashTable) links =
-		g_hash_table_new_full(inode_hash, inode_equal, g_free, g_free);
+	g_autoptr(GHashTable)
+		links = g_hash_table_new_full(inode_hash, inode_equal, g_free, g_free);
 	g_autoptr(GHashTable) kept = g_hash_table_new_full(inode_hash, inode_equal, g_free, NULL);
 	g_autofree char *names = g_malloc(XATTR_NAMES), *value = g_malloc(XATTR_SIZE_MAX);
 	g_autofree char *other = g_malloc(XATTR_SIZE_MAX);
-	struct copier c = { .options = options ? options : &none, .root = target_fd, .path = path,
-			    .links = links, .kept = kept, .names = names, .value = value,
-			    .other = other, .error = error };
+	struct copier c = { .options = options ? options : &none,
+			    .root = target_fd,
+			    .path = path,
+			    .links = links,
+			    .kept = kept,
+			    .names = names,
+			    .value = value,
+			    .other = other,
+			    .error = error };
 	struct stat st;
 
 	if (fstat(source_fd, &st) < 0)

@@ -15,7 +15,8 @@ struct copy_progress {
 };
 
 struct copy_options {
-	gboolean refresh;     /* files of the same kind, size and time stay; what SOURCE lacks is deleted */
+	gboolean refresh;     /* files of the same kind, size and time stay; what SOURCE lacks is
+				 deleted */
 	GCancellable *cancel; /* may be NULL */
 	void (*progress)(const struct copy_progress *progress, void *data); /* may be NULL */
 	void *data;

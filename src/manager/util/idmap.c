@@ -10,10 +10,10 @@
 #include "util/error.h"
 #include "util/json.h"
 
-#define RANGE_MIN 65536		  /* of subuid and subgid that is of use */
-#define DEFAULT_BASE 1000000	  /* without the files */
+#define RANGE_MIN 65536	     /* of subuid and subgid that is of use */
+#define DEFAULT_BASE 1000000 /* without the files */
 #define DEFAULT_RANGE 1000000000
-#define ENTRIES_MAX 340		  /* the kernel's UID_GID_MAP_MAX_EXTENTS */
+#define ENTRIES_MAX 340 /* the kernel's UID_GID_MAP_MAX_EXTENTS */
 #define ID_MAX 4294967295LL
 
 void idmap_free(struct idmap *map)
@@ -75,7 +75,8 @@ struct idmap *idmap_parse(const char *json, GError **error)
 		return NULL;
 	if (json_is_null(list))
 		return g_steal_pointer(&map);
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		struct idmap_entry e = {
 			.is_uid = json_is_true(json_object_get(item, "Isuid")),
 			.is_gid = json_is_true(json_object_get(item, "Isgid")),
@@ -253,7 +254,8 @@ void idmap_host_read(const char *root, struct idmap_host *ret)
 	}
 }
 
-/* --- raw.idmap --------------------------------------------------------------------------------- */
+/* --- raw.idmap ---------------------------------------------------------------------------------
+ */
 
 /* "1000" or "1000-1010". */
 static gboolean parse_range(const char *text, gint64 *ret_first, gint64 *ret_range, GError **error)
@@ -304,7 +306,8 @@ struct idmap *idmap_parse_raw(const char *raw, GError **error)
 	return g_steal_pointer(&map);
 }
 
-/* --- allocation ---------------------------------------------------------------------------------- */
+/* --- allocation ----------------------------------------------------------------------------------
+ */
 
 static struct idmap *make(gint64 uid, gint64 uid_range, gint64 gid, gint64 gid_range,
 			  const struct idmap *raw, GError **error)
@@ -332,8 +335,8 @@ static int by_base(const void *a, const void *b)
 static gint64 first_free(const struct idmap_host *host, const struct idmap_request *request,
 			 gint64 size)
 {
-	g_autofree struct idmap_taken *taken =
-		g_memdup2(request->taken, request->n_taken * sizeof(*taken));
+	g_autofree struct idmap_taken *taken = g_memdup2(request->taken,
+							 request->n_taken * sizeof(*taken));
 	gint64 base = host->uid + IDMAP_ISOLATED_SIZE;
 
 	if (request->n_taken)
@@ -357,8 +360,9 @@ struct idmap *idmap_allocate(const struct idmap_host *host, const struct idmap_r
 	if (!raw)
 		return NULL;
 	if (host->uid_range <= 0 || host->gid_range <= 0) {
-		fail(error, 500, "LXD doesn't have a uid/gid allocation. In this mode, only "
-				 "privileged containers are supported");
+		fail(error, 500,
+		     "LXD doesn't have a uid/gid allocation. In this mode, only "
+		     "privileged containers are supported");
 		return NULL;
 	}
 	if (!request->isolated) {

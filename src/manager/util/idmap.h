@@ -58,10 +58,10 @@ struct idmap_taken {
 };
 
 struct idmap_request {
-	gboolean isolated;	      /* security.idmap.isolated */
-	gint64 base;		      /* security.idmap.base; -1: any */
-	gint64 size;		      /* security.idmap.size; 0: auto */
-	const char *raw;	      /* raw.idmap; may be NULL */
+	gboolean isolated;		 /* security.idmap.isolated */
+	gint64 base;			 /* security.idmap.base; -1: any */
+	gint64 size;			 /* security.idmap.size; 0: auto */
+	const char *raw;		 /* raw.idmap; may be NULL */
 	const struct idmap_taken *taken; /* by the other isolated instances, in any order */
 	gsize n_taken;
 };
@@ -85,8 +85,8 @@ gboolean idmap_mount_possible(const char *path);
 /*
  * Gives every file below PATH the owners, ACLs and capabilities that it has in the namespace of TO,
  * where it has now those of FROM (NULL or empty: those of the namespace itself). Ids that FROM does
- * not know stay. Follows no symlink and leaves no file system. Can be run again after a kill: a file
- * that has been shifted is not shifted twice when the ranges of FROM and TO do not overlap.
+ * not know stay. Follows no symlink and leaves no file system. Can be run again after a kill: a
+ * file that has been shifted is not shifted twice when the ranges of FROM and TO do not overlap.
  */
 gboolean idmap_shift(const char *path, const struct idmap *from, const struct idmap *to,
 		     GCancellable *cancel, GError **error);

@@ -39,10 +39,10 @@ static char *map_text(const struct idmap *map, gboolean uids)
 
 	for (guint i = 0; map && i < map->count; i++)
 		if (uids ? map->entries[i].is_uid : map->entries[i].is_gid)
-			g_string_append_printf(text, "%" G_GINT64_FORMAT " %" G_GINT64_FORMAT
-						     " %" G_GINT64_FORMAT "\n",
-					       map->entries[i].ns, map->entries[i].host,
-					       map->entries[i].range);
+			g_string_append_printf(
+				text,
+				"%" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %" G_GINT64_FORMAT "\n",
+				map->entries[i].ns, map->entries[i].host, map->entries[i].range);
 	if (!text->len)
 		g_string_append(text, "0 0 4294967295\n");
 	return g_string_free(text, FALSE);
@@ -201,8 +201,8 @@ static gboolean shift_owner(const struct shift *s, const struct tree_entry *entr
 	if (!S_ISREG(st->st_mode) || !(st->st_mode & 06000))
 		return TRUE;
 	/* Set-id bits went away. Not through a name: it could have become a symlink. */
-	AUTO_CLOSE int fd = openat(entry->dir_fd, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-								       O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(entry->dir_fd, entry->name,
+				   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0 || fstat(fd, &now) < 0 || now.st_ino != st->st_ino ||
 	    fchmod(fd, st->st_mode & 07777) < 0)
@@ -215,8 +215,9 @@ static gboolean first_name(struct shift *s, const struct stat *st)
 {
 	if (S_ISDIR(st->st_mode) || st->st_nlink < 2)
 		return TRUE;
-	return g_hash_table_add(s->seen, g_strdup_printf("%llx:%llx", (unsigned long long)st->st_dev,
-							 (unsigned long long)st->st_ino));
+	return g_hash_table_add(s->seen,
+				g_strdup_printf("%llx:%llx", (unsigned long long)st->st_dev,
+						(unsigned long long)st->st_ino));
 }
 
 static gboolean shift_entry(const struct tree_entry *entry, void *data, GError **error)

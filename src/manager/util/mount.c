@@ -128,9 +128,8 @@ int mount_detached(const char *path, gboolean recursive, gboolean readonly, int 
 		attr.userns_fd = (guint64)userns_fd;
 	}
 	fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_FLAGS | deep);
-	if (fd < 0 ||
-	    (attr.attr_set && syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | deep, &attr,
-				      sizeof(attr)) < 0)) {
+	if (fd < 0 || (attr.attr_set && syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | deep,
+						&attr, sizeof(attr)) < 0)) {
 		fail_errno(error, errno, "Failed to bind \"%s\"", path);
 		return -1;
 	}
@@ -192,10 +191,14 @@ char *mount_fs_name(const char *path)
 		unsigned long magic;
 		const char *name;
 	} names[] = {
-		{ BTRFS_SUPER_MAGIC, "btrfs" }, { EXT4_SUPER_MAGIC, "ext4" },
-		{ XFS_SUPER_MAGIC, "xfs" },	{ TMPFS_MAGIC, "tmpfs" },
-		{ OVERLAYFS_SUPER_MAGIC, "overlay" }, { NFS_SUPER_MAGIC, "nfs" },
-		{ 0x2fc12fc1, "zfs" },		{ FUSE_SUPER_MAGIC, "fuse" },
+		{ BTRFS_SUPER_MAGIC, "btrfs" },
+		{ EXT4_SUPER_MAGIC, "ext4" },
+		{ XFS_SUPER_MAGIC, "xfs" },
+		{ TMPFS_MAGIC, "tmpfs" },
+		{ OVERLAYFS_SUPER_MAGIC, "overlay" },
+		{ NFS_SUPER_MAGIC, "nfs" },
+		{ 0x2fc12fc1, "zfs" },
+		{ FUSE_SUPER_MAGIC, "fuse" },
 	};
 	struct statfs st;
 

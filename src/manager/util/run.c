@@ -198,8 +198,8 @@ static gboolean open_ends(const struct run *spec, struct running *running, struc
 	running->err = pipes[0];
 	child->err = pipes[1];
 	g_unix_set_fd_nonblocking(child->err, TRUE, NULL); /* nobody may read it before the end */
-	child->in = spec->has_in ? fcntl(spec->in, F_DUPFD_CLOEXEC, 3) :
-				   above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
+	child->in = spec->has_in ? fcntl(spec->in, F_DUPFD_CLOEXEC, 3)
+				 : above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
 	if (spec->has_out) {
 		child->out = fcntl(spec->out, F_DUPFD_CLOEXEC, 3);
 		return TRUE;
@@ -331,9 +331,9 @@ static gboolean timed_out(const struct running *running, GError **error)
 /* Reads until the program itself is gone, whatever its children do. */
 static gboolean watch(struct running *running, GError **error)
 {
-	gint64 until = running->timeout_s ?
-			       g_get_monotonic_time() + (gint64)running->timeout_s * G_USEC_PER_SEC :
-			       0;
+	gint64 until = running->timeout_s ? g_get_monotonic_time() +
+						    (gint64)running->timeout_s * G_USEC_PER_SEC
+					  : 0;
 	int stop = running->cancel ? g_cancellable_get_fd(running->cancel) : -1;
 	gboolean ok = TRUE;
 

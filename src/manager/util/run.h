@@ -10,16 +10,16 @@
 
 struct run {
 	const char *const *argv; /* ends with NULL; argv[0] is looked up in PATH */
-	const char *const *env;	 /* the whole environment; NULL: the daemon's, with LC_ALL=C.UTF-8 */
-	const char *dir;	 /* working directory; NULL: the daemon's */
-	const char *beneath;	 /* may write nowhere but below this directory; NULL: anywhere. Needs
-				    a kernel with Landlock, else it is not enforced */
+	const char *const *env; /* the whole environment; NULL: the daemon's, with LC_ALL=C.UTF-8 */
+	const char *dir;	/* working directory; NULL: the daemon's */
+	const char *beneath;	/* may write nowhere but below this directory; NULL: anywhere. Needs
+				   a kernel with Landlock, else it is not enforced */
 	gboolean has_in, has_out; /* in and out are set */
-	int in, out;		 /* borrowed; without: /dev/null, and an output that is kept */
-	gsize output_max;	 /* of the kept output; 0: 1 MiB. More of it is an error */
-	guint64 file_max;	 /* bytes of a file that it writes (RLIMIT_FSIZE); 0: unlimited */
-	unsigned timeout_s;	 /* 0: for ever */
-	GCancellable *cancel;	 /* may be NULL */
+	int in, out;		  /* borrowed; without: /dev/null, and an output that is kept */
+	gsize output_max;	  /* of the kept output; 0: 1 MiB. More of it is an error */
+	guint64 file_max;	  /* bytes of a file that it writes (RLIMIT_FSIZE); 0: unlimited */
+	unsigned timeout_s;	  /* 0: for ever */
+	GCancellable *cancel;	  /* may be NULL */
 };
 
 /*

@@ -73,7 +73,8 @@ static gboolean walk_entry(struct walk *w, int dir_fd, const char *name, unsigne
 	if (S_ISDIR(st.st_mode)) {
 		fd = tree_open_entry(dir_fd, name);
 		if (fd < 0)
-			return errno == ENOENT || errno == EXDEV || errno == ENOTDIR || errno == ELOOP
+			return errno == ENOENT || errno == EXDEV || errno == ENOTDIR ||
+					       errno == ELOOP
 				       ? TRUE
 				       : walk_failed(w, "opening");
 		if (!walk_below(w, fd, depth + 1))
@@ -94,7 +95,8 @@ static gboolean walk_below(struct walk *w, int fd, unsigned depth)
 	if (!dir)
 		return walk_failed(w, "opening");
 	if (depth > WALK_DEPTH)
-		return fail(w->error, 500, "Failed opening \"%s\": Directories are nested too deeply",
+		return fail(w->error, 500,
+			    "Failed opening \"%s\": Directories are nested too deeply",
 			    w->path->str);
 	while (errno = 0, (entry = readdir(dir))) {
 		if (dots(entry->d_name))
@@ -124,8 +126,8 @@ gboolean tree_walk(const char *path, GCancellable *cancel, tree_visit visit, voi
 /* --- removal -------------------------------------------------------------------------- */
 
 struct removal {
-	int top;	 /* where what is too deep is moved to */
-	unsigned moved;	 /* so far, for names */
+	int top;	/* where what is too deep is moved to */
+	unsigned moved; /* so far, for names */
 	GCancellable *cancel;
 	GError **error;
 };

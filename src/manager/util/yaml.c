@@ -33,19 +33,19 @@ static const struct {
 	const char *word;
 	enum scalar scalar;
 } words[] = {
-	{ "", SCALAR_NULL },	  { "~", SCALAR_NULL },	    { "null", SCALAR_NULL },
-	{ "Null", SCALAR_NULL },  { "NULL", SCALAR_NULL },  { "y", SCALAR_TRUE },
-	{ "Y", SCALAR_TRUE },	  { "yes", SCALAR_TRUE },   { "Yes", SCALAR_TRUE },
-	{ "YES", SCALAR_TRUE },	  { "true", SCALAR_TRUE },  { "True", SCALAR_TRUE },
-	{ "TRUE", SCALAR_TRUE },  { "on", SCALAR_TRUE },    { "On", SCALAR_TRUE },
-	{ "ON", SCALAR_TRUE },	  { "n", SCALAR_FALSE },    { "N", SCALAR_FALSE },
-	{ "no", SCALAR_FALSE },	  { "No", SCALAR_FALSE },   { "NO", SCALAR_FALSE },
+	{ "", SCALAR_NULL },	   { "~", SCALAR_NULL },      { "null", SCALAR_NULL },
+	{ "Null", SCALAR_NULL },   { "NULL", SCALAR_NULL },   { "y", SCALAR_TRUE },
+	{ "Y", SCALAR_TRUE },	   { "yes", SCALAR_TRUE },    { "Yes", SCALAR_TRUE },
+	{ "YES", SCALAR_TRUE },	   { "true", SCALAR_TRUE },   { "True", SCALAR_TRUE },
+	{ "TRUE", SCALAR_TRUE },   { "on", SCALAR_TRUE },     { "On", SCALAR_TRUE },
+	{ "ON", SCALAR_TRUE },	   { "n", SCALAR_FALSE },     { "N", SCALAR_FALSE },
+	{ "no", SCALAR_FALSE },	   { "No", SCALAR_FALSE },    { "NO", SCALAR_FALSE },
 	{ "false", SCALAR_FALSE }, { "False", SCALAR_FALSE }, { "FALSE", SCALAR_FALSE },
-	{ "off", SCALAR_FALSE },  { "Off", SCALAR_FALSE },  { "OFF", SCALAR_FALSE },
-	{ ".nan", SCALAR_REAL },  { ".NaN", SCALAR_REAL },  { ".NAN", SCALAR_REAL },
-	{ ".inf", SCALAR_REAL },  { ".Inf", SCALAR_REAL },  { ".INF", SCALAR_REAL },
-	{ "+.inf", SCALAR_REAL }, { "+.Inf", SCALAR_REAL }, { "+.INF", SCALAR_REAL },
-	{ "-.inf", SCALAR_REAL }, { "-.Inf", SCALAR_REAL }, { "-.INF", SCALAR_REAL },
+	{ "off", SCALAR_FALSE },   { "Off", SCALAR_FALSE },   { "OFF", SCALAR_FALSE },
+	{ ".nan", SCALAR_REAL },   { ".NaN", SCALAR_REAL },   { ".NAN", SCALAR_REAL },
+	{ ".inf", SCALAR_REAL },   { ".Inf", SCALAR_REAL },   { ".INF", SCALAR_REAL },
+	{ "+.inf", SCALAR_REAL },  { "+.Inf", SCALAR_REAL },  { "+.INF", SCALAR_REAL },
+	{ "-.inf", SCALAR_REAL },  { "-.Inf", SCALAR_REAL },  { "-.INF", SCALAR_REAL },
 	{ "<<", SCALAR_MERGE },
 };
 
@@ -234,9 +234,8 @@ static gboolean merge(json_t *object, const json_t *from)
 
 	if (json_is_object(from))
 		return json_object_update_missing(object, (json_t *)from) == 0;
-	json_array_foreach(from, i, value)
-		if (!json_is_object(value) || !merge(object, value))
-			return FALSE;
+	json_array_foreach(from, i,
+			   value) if (!json_is_object(value) || !merge(object, value)) return FALSE;
 	return json_is_array(from);
 }
 
@@ -262,9 +261,10 @@ static gboolean add_pair(struct reading *reading, const yaml_node_pair_t *pair, 
 		return FALSE;
 	if (is_merge(key))
 		return merge(merged, value) ||
-		       fail(error, 400, "yaml: map merge requires map or sequence of maps as the value");
-	if (json_object_setn(object, (const char *)key->data.scalar.value,
-			     key->data.scalar.length, value) < 0)
+		       fail(error, 400,
+			    "yaml: map merge requires map or sequence of maps as the value");
+	if (json_object_setn(object, (const char *)key->data.scalar.value, key->data.scalar.length,
+			     value) < 0)
 		return fail(error, 400, "yaml: line %" G_GSIZE_FORMAT ": invalid map key", line);
 	return TRUE;
 }
@@ -283,8 +283,7 @@ static json_t *mapping_value(struct reading *reading, const yaml_node_t *node, i
 	return g_steal_pointer(&object);
 }
 
-static json_t *value_of(struct reading *reading, const yaml_node_t *node, int depth,
-			GError **error)
+static json_t *value_of(struct reading *reading, const yaml_node_t *node, int depth, GError **error)
 {
 	json_t *value;
 
@@ -424,8 +423,7 @@ static GPtrArray *keys_of(const struct writing *writing, const json_t *object)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)object, key, value)
-		g_ptr_array_add(keys, (char *)key);
+	json_object_foreach((json_t *)object, key, value) g_ptr_array_add(keys, (char *)key);
 	if (writing->order == YAML_SORTED)
 		g_ptr_array_sort(keys, compare_keys);
 	return keys;
@@ -460,9 +458,7 @@ static gboolean emit_array(struct writing *writing, const json_t *array)
 		  yaml_sequence_start_event_initialize(&event, NULL, NULL, 1,
 						       YAML_BLOCK_SEQUENCE_STYLE)))
 		return FALSE;
-	json_array_foreach(array, i, value)
-		if (!emit_value(writing, NULL, value))
-			return FALSE;
+	json_array_foreach(array, i, value) if (!emit_value(writing, NULL, value)) return FALSE;
 	return emit(writing, &event, yaml_sequence_end_event_initialize(&event));
 }
 

@@ -193,7 +193,8 @@ gboolean btrfs_pool_create(struct storage_pool *pool, GError **error)
 	return FALSE;
 }
 
-/* --- and taking it away ------------------------------------------------------------------------ */
+/* --- and taking it away ------------------------------------------------------------------------
+ */
 
 static gboolean delete_volumes(struct storage_pool *pool, enum volume_type type, char **names,
 			       GError **error)
@@ -250,7 +251,8 @@ gboolean btrfs_pool_abandon(struct storage_pool *pool, GError **error)
 	return TRUE;
 }
 
-/* --- changes ----------------------------------------------------------------------------------- */
+/* --- changes -----------------------------------------------------------------------------------
+ */
 
 static gboolean grow_fs(const char *path, GError **error)
 {

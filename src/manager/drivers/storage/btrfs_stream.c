@@ -42,10 +42,9 @@ static gboolean receive_in(struct storage_pool *pool, const struct storage_volum
 			   GError **error)
 {
 	const char *const argv[] = { "btrfs", "receive", "-e", place, NULL };
-	struct run spec = { .argv = argv,
-			    .has_in = TRUE,
-			    .in = fd,
-			    .cancel = watch ? watch->cancel : NULL };
+	struct run spec = {
+		.argv = argv, .has_in = TRUE, .in = fd, .cancel = watch ? watch->cancel : NULL
+	};
 	g_autofree char *received = NULL, *path = storage_volume_path(pool, target);
 
 	if (!run(&spec, NULL, NULL, error))
@@ -70,8 +69,8 @@ gboolean btrfs_volume_receive(struct storage_pool *pool, const struct storage_vo
 			      int fd, const struct storage_watch *watch, GError **error)
 {
 	g_autofree char *mark = storage_mark("new", "receive-XXXXXX");
-	g_autofree char *place = g_build_filename(
-		pool->path, storage_volume_dir(target->type, FALSE), mark, NULL);
+	g_autofree char *place =
+		g_build_filename(pool->path, storage_volume_dir(target->type, FALSE), mark, NULL);
 	g_autofree char *rest = NULL;
 	gboolean ok;
 

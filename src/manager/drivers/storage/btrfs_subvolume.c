@@ -45,9 +45,8 @@ static enum btrfs_util_error each(const char *path, int flags, subvolume_work wo
 		code = work(path, top, data);
 	if (code == BTRFS_UTIL_OK)
 		code = btrfs_util_create_subvolume_iterator(path, top, flags, &iterator);
-	while (code == BTRFS_UTIL_OK &&
-	       (code = btrfs_util_subvolume_iterator_next(iterator, &below, &id)) ==
-		       BTRFS_UTIL_OK) {
+	while (code == BTRFS_UTIL_OK && (code = btrfs_util_subvolume_iterator_next(
+						 iterator, &below, &id)) == BTRFS_UTIL_OK) {
 		g_autofree char *full = g_build_filename(path, below, NULL);
 
 		free(below);

@@ -39,8 +39,9 @@ static gboolean make_pool_dir(struct storage_pool *pool, GError **error)
 {
 	if (mkdir(pool->path, 0711) == 0)
 		return TRUE;
-	return fail(error, 500, errno == EEXIST ? "Storage pool directory \"%s\" already exists"
-						: "Failed to create storage pool directory \"%s\"",
+	return fail(error, 500,
+		    errno == EEXIST ? "Storage pool directory \"%s\" already exists"
+				    : "Failed to create storage pool directory \"%s\"",
 		    pool->path);
 }
 

@@ -44,8 +44,8 @@ gboolean loop_create(const char *path, guint64 size, guint64 *ret_size, GError *
 
 static int configure(int device, int file)
 {
-	struct loop_config config = { .fd = (__u32)file, .info.lo_flags = LO_FLAGS_AUTOCLEAR |
-									  LO_FLAGS_DIRECT_IO };
+	struct loop_config config = { .fd = (__u32)file,
+				      .info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO };
 
 	if (ioctl(device, LOOP_CONFIGURE, &config) == 0)
 		return 0;

@@ -58,10 +58,14 @@ static const struct {
 	const char *name;
 	mode_t mode;
 } layout[] = {
-	{ "buckets", 0711 },	     { "containers", 0711 },
-	{ "containers-snapshots", 0711 }, { "custom", 0700 },
-	{ "custom-snapshots", 0700 },	  { "images", 0700 },
-	{ "virtual-machines", 0700 },	  { "virtual-machines-snapshots", 0700 },
+	{ "buckets", 0711 },
+	{ "containers", 0711 },
+	{ "containers-snapshots", 0711 },
+	{ "custom", 0700 },
+	{ "custom-snapshots", 0700 },
+	{ "images", 0700 },
+	{ "virtual-machines", 0700 },
+	{ "virtual-machines-snapshots", 0700 },
 };
 
 gboolean storage_pool_layout(struct storage_pool *pool, GError **error)
@@ -71,8 +75,7 @@ gboolean storage_pool_layout(struct storage_pool *pool, GError **error)
 
 		if ((mkdir(path, layout[i].mode) < 0 && errno != EEXIST) ||
 		    chmod(path, layout[i].mode) < 0)
-			return fail_errno(error, errno, "Failed to create directory \"%s\"",
-					  path);
+			return fail_errno(error, errno, "Failed to create directory \"%s\"", path);
 	}
 	return TRUE;
 }
@@ -147,8 +150,7 @@ static char **names_in(const char *path, gboolean marked)
 
 static char **volumes_in(const struct storage_pool *pool, enum volume_type type, gboolean marked)
 {
-	g_autofree char *path =
-		g_build_filename(pool->path, storage_volume_dir(type, FALSE), NULL);
+	g_autofree char *path = g_build_filename(pool->path, storage_volume_dir(type, FALSE), NULL);
 
 	return names_in(path, marked);
 }

@@ -17,8 +17,8 @@ struct storage_driver;
 
 struct storage_pool {
 	char *name;
-	char *path;    /* LXD_DIR/storage-pools/NAME: where its volumes are seen */
-	char *disks;   /* LXD_DIR/disks: where its loop file is */
+	char *path;	/* LXD_DIR/storage-pools/NAME: where its volumes are seen */
+	char *disks;	/* LXD_DIR/disks: where its loop file is */
 	json_t *config; /* a map; pool_create fills in what it chose */
 	const struct storage_driver *driver;
 };
@@ -43,7 +43,8 @@ struct storage_watch {
 
 struct storage_driver {
 	const char *name;
-	gboolean cheap_clones; /* a copy within the pool shares its data: images are kept as volumes */
+	gboolean cheap_clones; /* a copy within the pool shares its data: images are kept as volumes
+				*/
 	gboolean streams;      /* has volume_send and volume_receive */
 
 	char *(*version)(void);
@@ -53,10 +54,11 @@ struct storage_driver {
 	gboolean (*pool_delete)(struct storage_pool *pool, GError **error); /* and what it holds */
 	/* Takes back what pool_create may have made when it was killed; never what others had. */
 	gboolean (*pool_abandon)(struct storage_pool *pool, GError **error);
-	gboolean (*pool_mount)(struct storage_pool *pool, GError **error);  /* success when it is */
+	gboolean (*pool_mount)(struct storage_pool *pool, GError **error); /* success when it is */
 	gboolean (*pool_unmount)(struct storage_pool *pool, GError **error);
 	gboolean (*pool_update)(struct storage_pool *pool, const json_t *changed, GError **error);
-	gboolean (*pool_space)(struct storage_pool *pool, struct storage_space *ret, GError **error);
+	gboolean (*pool_space)(struct storage_pool *pool, struct storage_space *ret,
+			       GError **error);
 
 	/* An empty one; its directory is there and belongs to root. */
 	gboolean (*volume_create)(struct storage_pool *pool, const struct storage_volume *volume,
