@@ -16,6 +16,7 @@ struct daemon {
 	struct server_text *server_text; /* what /1.0 answers */
 	struct pools *pools;		 /* who works on which storage volume */
 	struct schedule *schedule;	 /* what is done by itself, and when */
+	guint schedule_listener;	 /* to events that change when */
 	struct instances *instances;	 /* what runs, and who holds which instance */
 	GMainLoop *loop;
 	gint ready;    /* atomic: everything is up */

@@ -234,14 +234,14 @@ static gboolean start(struct daemon *daemon, GError **error)
 	if (!listener_open(daemon->listener, error))
 		return FALSE;
 	instances_autostart(daemon);
-	daemon->schedule = schedule_new(daemon, chores, warn_of_chore);
+	chores_start(daemon, warn_of_chore);
 	return TRUE;
 }
 
 static void stop(struct daemon *daemon)
 {
 	listener_free(daemon->listener);
-	schedule_free(daemon->schedule);
+	chores_stop(daemon);
 	operations_free(daemon->operations);
 	if (daemon->instances)
 		instances_wait(daemon);

@@ -121,10 +121,28 @@ START_TEST(test_chores)
 		time_t next = job->next(&here, after);
 
 		ck_assert_msg(next == -1 || next > after, "%s", job->name);
+		if (job == &chores[0])
+			continue; /* works on instances: see the test of their snapshots */
 		ck_assert_msg(job->run(&here, &error), "%s: %s", job->name,
 			      error ? error->message : "");
 	}
 	db_close(here.db);
+}
+END_TEST
+
+/* Nothing wakes for schedules before there are some. */
+START_TEST(test_snapshots_wake)
+{
+	struct daemon one = { .db = db_open("", NULL) };
+	time_t after = 1700000000;
+
+	ck_assert_int_eq(chores[0].next(&one, after), -1);
+	ck_assert(db_run(one.db, NULL, NULL,
+			 "INSERT INTO profiles_config (profile_id, key, value) SELECT id, "
+			 "'snapshots.schedule', '@daily' FROM profiles",
+			 ""));
+	ck_assert_int_eq(chores[0].next(&one, after), after / 60 * 60 + 60);
+	db_close(one.db);
 }
 END_TEST
 
@@ -209,6 +227,7 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, test_times);
 	tcase_add_test(tests, test_changed);
 	tcase_add_test(tests, test_chores);
+	tcase_add_test(tests, test_snapshots_wake);
 	tcase_add_test(tests, test_host_without_anything);
 	tcase_add_test(tests, test_host_gets_better);
 }

@@ -3,7 +3,7 @@
 # The daemon itself and the commands of lxd: starts, kills, sockets from a service manager, init,
 # sql, events, two clients at once, and its end.
 # usage: manager_daemon.sh BUILD    (root; speaks TAP; every mount lives in a private namespace)
-# shellcheck disable=SC2317,SC2034,SC2119,SC2120 # check calls functions by name, eval the rest
+# shellcheck disable=SC2317,SC2034,SC2119,SC2120,SC2016 # check calls functions by name, eval the rest
 set -u
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -42,7 +42,7 @@ check() { # WHAT COMMAND...
 await() {
 	local end=$((SECONDS + 30))
 	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
+		[ "$SECONDS" -lt "$end" ] || return 1
 		sleep 0.02
 	done
 }
@@ -214,7 +214,7 @@ auto_in_a_fresh_one() {
 		says "pool: default" lxc profile show default && stop_lxd && ok=0
 	export LXD_DIR=$before
 	lxd=$one
-	return $ok
+	return "$ok"
 }
 
 # --- its commands ---------------------------------------------------------------------

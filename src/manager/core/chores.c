@@ -11,6 +11,7 @@
 #include "drivers/instance/limits.h"
 
 #define DAY (24 * 60 * 60) /* seconds */
+#define MINUTE 60
 
 /* --- once a day -------------------------------------------------------------------------- */
 
@@ -25,9 +26,19 @@ static time_t next_day(G_GNUC_UNUSED struct daemon *daemon, time_t after)
 	return (after / DAY + 1) * DAY;
 }
 
-static time_t next_minute(G_GNUC_UNUSED struct daemon *daemon, time_t after)
+/* Every minute, but not while no instance has a schedule and no snapshot an end. */
+static time_t next_minute(struct daemon *daemon, time_t after)
 {
-	return (after / 60 + 1) * 60;
+	g_autoptr(json_t) row = db_row(
+		daemon->db, NULL,
+		"SELECT 1 AS some WHERE "
+		"EXISTS (SELECT 1 FROM instances_config WHERE key = 'snapshots.schedule') OR "
+		"EXISTS (SELECT 1 FROM profiles_config WHERE key = 'snapshots.schedule') OR "
+		"EXISTS (SELECT 1 FROM instances_snapshots WHERE expiry_date > '1971') OR "
+		"EXISTS (SELECT 1 FROM instances_backups WHERE expiry_date > '1971')",
+		"");
+
+	return row ? (after / MINUTE + 1) * MINUTE : -1;
 }
 
 const struct schedule_job chores[] = {
@@ -36,6 +47,37 @@ const struct schedule_job chores[] = {
 	{ "prune warnings", prune_warnings, TRUE, next_day },
 	{ 0 },
 };
+
+/* --- when that changes ---------------------------------------------------------------------- */
+
+/* What can bring a schedule or an end. */
+static void on_event(const char *line, G_GNUC_UNUSED gsize len, void *data)
+{
+	static const char *const actions[] = { "\"instance-created\"", "\"instance-updated\"",
+					       "\"instance-snapshot-", "\"instance-backup-",
+					       "\"profile-created\"",  "\"profile-updated\"" };
+	const struct daemon *daemon = data;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(actions); i++)
+		if (strstr(line, actions[i]))
+			schedule_changed(daemon->schedule);
+}
+
+void chores_start(struct daemon *daemon, schedule_failed failed)
+{
+	daemon->schedule = schedule_new(daemon, chores, failed);
+	daemon->schedule_listener = event_listen(daemon->events, EVENT_LIFECYCLE, NULL, on_event,
+						 daemon);
+}
+
+void chores_stop(struct daemon *daemon)
+{
+	if (!daemon->schedule)
+		return;
+	event_unlisten(daemon->events, daemon->schedule_listener);
+	schedule_free(daemon->schedule);
+	daemon->schedule = NULL;
+}
 
 /* --- what the host lacks ------------------------------------------------------------------- */
 

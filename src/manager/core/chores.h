@@ -7,6 +7,11 @@
 /* All jobs, ended by one without a name. */
 extern const struct schedule_job chores[];
 
+/* Makes daemon->schedule of them, and keeps it in step with what clients change. */
+void chores_start(struct daemon *daemon, schedule_failed failed);
+/* Waits for the one that runs; can be called without a start. */
+void chores_stop(struct daemon *daemon);
+
 /*
  * Raises a warning for each thing that the host lacks and resolves those of what it has now.
  * ROOT stands before /proc and /sys: "" but in tests.
