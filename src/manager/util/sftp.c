@@ -326,7 +326,7 @@ static gboolean receive(struct sftp *sftp, enum type *ret_type, GError **error)
 /* The answer to the request ID, which must be the oldest that was not answered. */
 static gboolean answer(struct sftp *sftp, guint32 id, enum type *ret_type, GError **error)
 {
-	enum type type;
+	enum type type = STATUS;
 
 	if (!receive(sftp, &type, error))
 		return FALSE;
@@ -360,7 +360,7 @@ static gboolean refuse(struct sftp *sftp, enum type type, const char *what, cons
 static gboolean ask(struct sftp *sftp, enum type wanted, const char *what, const char *path,
 		    gboolean *ret_end, GError **error)
 {
-	enum type type;
+	enum type type = STATUS;
 
 	if (!send_all(sftp, error) || !answer(sftp, sftp->id, &type, error))
 		return FALSE;
@@ -372,7 +372,7 @@ static gboolean check_done(struct sftp *sftp, guint32 id, const char *what, cons
 			   GError **error)
 {
 	g_autofree char *words = NULL;
-	enum type type;
+	enum type type = STATUS;
 	guint32 status;
 
 	if (!answer(sftp, id, &type, error))
@@ -397,7 +397,7 @@ static gboolean check_whole(struct sftp *sftp, GError **error)
 struct sftp *sftp_new(int fd, unsigned timeout_s, GError **error)
 {
 	g_autoptr(sftp_t) sftp = g_new0(struct sftp, 1);
-	enum type type;
+	enum type type = STATUS;
 
 	sftp->fd = fd;
 	sftp->timeout_ms = (int)timeout_s * 1000;
@@ -756,7 +756,7 @@ static gboolean take_answer(SftpStream *stream, GError **error)
 {
 	struct sftp *sftp = stream->file->sftp;
 	const guint8 *data;
-	enum type type;
+	enum type type = STATUS;
 	guint32 len;
 
 	stream->asked = FALSE;
