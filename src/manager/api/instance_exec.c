@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* /1.0/instances/X/exec: a command, and the websockets that are its streams. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -43,7 +44,8 @@ static int body_int(const struct job *job, const char *key)
 	return (int)json_integer_value(json_object_get(job->body, key));
 }
 
-static gboolean start(struct job *job, struct operation *op, const int *files, GError **error)
+static gboolean start(struct job *job, struct operation *op, const int *files, const int *gate,
+		      GError **error)
 {
 	const struct exec_spec spec = {
 		.command = json_object_get(job->body, "command"),
@@ -52,6 +54,7 @@ static gboolean start(struct job *job, struct operation *op, const int *files, G
 		.width = body_int(job, "width"),
 		.height = body_int(job, "height"),
 		.files = files,
+		.gate = gate,
 		.uid = (uid_t)json_integer_value(json_object_get(job->body, "user")),
 		.gid = (gid_t)json_integer_value(json_object_get(job->body, "group")),
 		.cwd = json_text(job->body, "cwd"),
@@ -123,7 +126,7 @@ static gboolean run_alone(struct operation *op, void *data, GError **error)
 	struct job *job = data;
 	AUTO_RECORD record = { .fds = { -1, -1, -1 } };
 
-	if (!record_open(&record, job, op, error) || !start(job, op, record.fds, error))
+	if (!record_open(&record, job, op, error) || !start(job, op, record.fds, NULL, error))
 		return FALSE;
 	return finish(op, exec_wait(job->exec, operation_cancellable(op)),
 		      g_steal_pointer(&record.urls), error);
@@ -261,6 +264,45 @@ static gboolean await_all(struct job *job, struct operation *op, GError **error)
 	return TRUE;
 }
 
+/* A command that is made ready while its client comes with the sockets. */
+struct starting {
+	struct job *job;
+	struct operation *op;
+	int gate;
+	GError *error;
+};
+
+static void *run_start(void *data)
+{
+	struct starting *starting = data;
+
+	start(starting->job, starting->op, NULL, &starting->gate, &starting->error);
+	return NULL;
+}
+
+static gboolean start_connected(struct job *job, struct operation *op, GError **error)
+{
+	struct starting starting = { .job = job, .op = op };
+	GThread *thread;
+	gboolean come;
+	int gate[2];
+
+	if (pipe2(gate, O_CLOEXEC))
+		return fail_errno(error, errno, "Failed to make a pipe");
+	starting.gate = gate[0];
+	thread = g_thread_new("exec start", run_start, &starting);
+	come = await_all(job, op, error);
+	if (come && write(gate[1], "", 1) < 0)
+		come = fail_errno(error, errno, "Failed to start the command");
+	close(gate[1]);
+	g_thread_join(thread);
+	close(gate[0]);
+	if (come && starting.error)
+		g_propagate_error(error, g_steal_pointer(&starting.error));
+	g_clear_error(&starting.error);
+	return come && job->exec;
+}
+
 static void on_cancel(G_GNUC_UNUSED GCancellable *cancel, GCancellable *stop)
 {
 	g_cancellable_cancel(stop);
@@ -273,7 +315,7 @@ static gboolean run_connected(struct operation *op, void *data, GError **error)
 	gulong handler;
 	int status;
 
-	if (!await_all(job, op, error) || !start(job, op, NULL, error))
+	if (!start_connected(job, op, error))
 		return FALSE;
 	handler = g_cancellable_connect(operation_cancellable(op), G_CALLBACK(on_cancel), job->stop,
 					NULL);

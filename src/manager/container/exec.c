@@ -2,7 +2,8 @@
 /*
  * Running a command in a container. fds 0 to 2 become the command's. On fd 3, a socket, this
  * process sends one message, the command's host pid with a pidfd of it, then waits for the command
- * and ends as it ended. fd 4 has what to run, as text that ends with NUL bytes: "uid", "gid",
+ * and ends as it ended. With a gate, fd 5, the command is not run before a byte has come there: by
+ * then all is ready. fd 4 has what to run, as text that ends with NUL bytes: "uid", "gid",
  * "terminal" or
  * "", cwd, the number of environment variables, these, then the words of the command.
  */
@@ -25,6 +26,7 @@
 
 #define STATUS_FD 3
 #define COMMAND_FD 4
+#define GATE_FD 5
 #define COMMAND_MAX (4 * 1024 * 1024) /* bytes; the kernel takes less for an execve() */
 
 struct command {
@@ -170,6 +172,19 @@ static void let_go(void)
 		dup2(null, fd);
 }
 
+/* False when whoever has its other end has gone instead. */
+static bool gate_opens(void)
+{
+	ssize_t n;
+	char byte;
+
+	do
+		n = read(GATE_FD, &byte, 1);
+	while (n < 0 && errno == EINTR);
+	close(GATE_FD);
+	return n == 1;
+}
+
 int command_exec(int argc, char **argv)
 {
 	__attribute__((cleanup(container_close))) struct lxc_container *container = NULL;
@@ -177,8 +192,7 @@ int command_exec(int argc, char **argv)
 	pid_t pid;
 	int r;
 
-	(void)argc;
-	container_close_from(COMMAND_FD + 1);
+	container_close_from(argc > 4 ? GATE_FD + 1 : GATE_FD);
 	prctl(PR_SET_DUMPABLE, 0);
 	container_seal(argv - 1);
 	r = read_command(&command);
@@ -189,6 +203,8 @@ int command_exec(int argc, char **argv)
 	container = container_open(argv[1], argv[2], argv[3]);
 	if (!container)
 		return complain(argv[3], EINVAL);
+	if (argc > 4 && !gate_opens())
+		return EXIT_CANNOT_RUN;
 	r = attach(container, &command, &pid);
 	if (r)
 		return complain("attach", r);

@@ -13,7 +13,8 @@ static const struct {
 	const char *usage;
 } commands[] = {
 	{ "start", 3, 3, command_start, "NAME LXCPATH CONF" },
-	{ "exec", 3, 3, command_exec, "NAME LXCPATH CONF  (fd 3: status, fd 4: command)" },
+	{ "exec", 3, 4, command_exec,
+	  "NAME LXCPATH CONF [gate]  (fd 3: status, fd 4: command, fd 5: gate)" },
 	{ "files", 0, 2, command_files,
 	  "[ROOTFS plain|mapped|shifted]  (fd 3: pidfd or namespace)" },
 	{ "mount", 2, 2, command_mount, "TARGET dir|file|-  (fd 3: pidfd, fd 4: mount)" },

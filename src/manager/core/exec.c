@@ -184,6 +184,7 @@ static gboolean start(const struct instance *inst, const struct exec_spec *spec,
 		.gid = spec->gid,
 		.cwd = spec->cwd && *spec->cwd ? spec->cwd : NULL,
 		.terminal = spec->terminal,
+		.gate = spec->gate,
 	};
 
 	for (int i = 0; i < 3; i++)

@@ -12,6 +12,7 @@ struct exec_spec {
 	gboolean terminal;	   /* else three pipes, or FILES */
 	int width, height;	   /* of the terminal; 0: as it comes */
 	const int *files;	   /* stdin, stdout, stderr: borrowed; NULL: none */
+	const int *gate;	   /* see struct instance_command; NULL: none */
 	uid_t uid;		   /* inside */
 	gid_t gid;
 	const char *cwd; /* "": the user's home */

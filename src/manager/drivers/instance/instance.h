@@ -92,6 +92,8 @@ struct instance_command {
 	gboolean terminal; /* fds are one terminal of instance_driver.terminal(): a session of its
 			      own */
 	int fds[3];	   /* stdin, stdout, stderr: borrowed */
+	const int *gate;   /* it begins when a byte can be read there, and never when that ends;
+			      borrowed; NULL: at once */
 };
 
 /* One that runs. */

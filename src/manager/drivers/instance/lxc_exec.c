@@ -148,17 +148,18 @@ static gboolean receive(int socket, struct instance_process *ret)
 }
 
 static gboolean start_command(const struct instance_place *place, int command, const int fds[3],
-			      struct instance_process *ret, GError **error)
+			      const int *gate, struct instance_process *ret, GError **error)
 {
 	g_autofree char *conf = lxc_conf_path(place);
-	const char *argv[] = { "exec", place->id, place->dir, conf, NULL };
+	const char *argv[] = { "exec", place->id, place->dir, conf, gate ? "gate" : NULL, NULL };
 	int pair[2];
 	gboolean ok;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return fail_errno(error, errno, "Failed to make a socket");
-	ret->helper = lxc_helper_start(argv, (int[]){ fds[0], fds[1], fds[2], pair[1], command }, 5,
-				       error);
+	ret->helper = lxc_helper_start(
+		argv, (int[]){ fds[0], fds[1], fds[2], pair[1], command, gate ? *gate : -1 },
+		gate ? 6 : 5, error);
 	close(pair[1]);
 	ok = ret->helper >= 0 && receive(pair[0], ret);
 	close(pair[0]);
@@ -179,7 +180,7 @@ gboolean lxc_exec(const struct instance_place *place, const struct instance_comm
 
 	if (text < 0)
 		return fail_errno(error, errno, "Failed to write the command");
-	if (!start_command(place, text, command->fds, &process, error))
+	if (!start_command(place, text, command->fds, command->gate, &process, error))
 		return FALSE;
 	*ret = process;
 	return TRUE;
