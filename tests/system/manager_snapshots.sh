@@ -36,7 +36,7 @@ start_daemon() {
 	"$build/src/manager/lxd" --group root >>"$dir/log" 2>&1 </dev/null &
 	daemon=$!
 	until curl -sf --unix-socket "$LXD_DIR/unix.socket" http://lxd/1.0 >/dev/null; do
-		[ $SECONDS -lt $end ] && kill -0 "$daemon" || return 1
+		[ "$SECONDS" -lt "$end" ] && kill -0 "$daemon" || return 1
 		sleep 0.05
 	done
 }
@@ -242,7 +242,7 @@ by_minute() { # one is made, and one that is past its time goes
 		/1.0/instances/c1/snapshots/past &&
 		lxc config set c1 snapshots.schedule='* * * * *' snapshots.schedule.stopped=true || return 1
 	until snapshots c1 | grep -q snap0; do
-		[ $SECONDS -lt $end ] || return 1
+		[ "$SECONDS" -lt "$end" ] || return 1
 		sleep 1
 	done
 	lxc config unset c1 snapshots.schedule && ! snapshots c1 | grep -q past &&
@@ -273,9 +273,9 @@ in_order() {
 
 # KILLS COMMAND...: the daemon dies in the middle of it
 killed_in() {
-	local n=$1 i
+	local n=$1
 	shift
-	for i in $(seq "$n"); do
+	while [ $((n--)) -gt 0 ]; do
 		"$@" >/dev/null 2>&1 </dev/null &
 		sleep "0.$(printf %03d $((RANDOM % 300 + 5)))"
 		kill -9 "$daemon"
@@ -296,11 +296,13 @@ move_there_and_back() {
 mkdir -p "$LXD_DIR"
 "$make_image" "$dir/image" none || exit 1
 start_daemon || { cat "$dir/log"; echo "Bail out! the daemon does not start"; exit 1; }
-lxc storage create default dir </dev/null >/dev/null 2>&1 &&
+if ! { lxc storage create default dir </dev/null >/dev/null 2>&1 &&
 	lxc storage create bt btrfs size=300MB </dev/null >/dev/null &&
 	lxc profile device add default root disk path=/ pool=default </dev/null >/dev/null &&
-	lxc image import "$dir/image" --alias bb </dev/null >/dev/null ||
-	{ echo "Bail out! no pools"; exit 1; }
+	lxc image import "$dir/image" --alias bb </dev/null >/dev/null; }; then
+	echo "Bail out! no pools"
+	exit 1
+fi
 
 for pool in default bt; do
 	other=bt

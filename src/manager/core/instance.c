@@ -120,14 +120,9 @@ gboolean instance_expand(struct instance *inst, GError **error)
 
 static json_t *parents_profiles(const struct instance *snapshot, GError **error)
 {
-	g_autoptr(json_t) row = db_row(snapshot->daemon->db, error,
-				       "SELECT instance_id FROM instances_snapshots WHERE id = ?1",
-				       "i", snapshot->id);
+	gint64 id = db_snapshot_instance(snapshot->daemon->db, snapshot->id, error);
 
-	return row ? db_instance_profiles(snapshot->daemon->db,
-					  json_integer_value(json_object_get(row, "instance_id")),
-					  error)
-		   : NULL;
+	return id < 0 ? NULL : db_instance_profiles(snapshot->daemon->db, id, error);
 }
 
 static gboolean read_parts(struct instance *inst, GError **error)

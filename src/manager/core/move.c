@@ -12,6 +12,7 @@
 #include "core/instances_private.h"
 #include "core/project.h"
 #include "db/instance.h"
+#include "db/volume.h"
 #include "util/names.h"
 
 struct moving {
@@ -54,10 +55,7 @@ static gboolean move_rows(struct db *db, void *data, GError **error)
 		.profiles = after->profiles,
 	};
 
-	if (project < 0 ||
-	    !db_run(db, error, NULL,
-		    "UPDATE instances SET name = ?2, project_id = ?3 WHERE id = ?1", "isi",
-		    after->id, after->name, project) ||
+	if (project < 0 || !db_instance_move(db, after->id, project, after->name, error) ||
 	    !db_instance_update(db, after->id, after->project, &row, error) ||
 	    !backup_renamed(db, after->id, after->name, error))
 		return FALSE;
@@ -240,12 +238,7 @@ static gboolean is_left(struct daemon *daemon, const struct volume_ref *ref)
 
 void copy_startup(struct daemon *daemon)
 {
-	g_autoptr(json_t) rows = db_select(
-		daemon->db, NULL,
-		"SELECT v.name AS name, p.name AS project, s.name AS pool FROM storage_volumes v"
-		" JOIN projects p ON p.id = v.project_id"
-		" JOIN storage_pools s ON s.id = v.storage_pool_id WHERE v.type = 0",
-		"");
+	g_autoptr(json_t) rows = db_volumes_of_containers(daemon->db, NULL);
 	json_t *row;
 	size_t i;
 

@@ -11,43 +11,12 @@
 #include "util/clock.h"
 #include "util/cron.h"
 
-/* --- whether anything may be due ----------------------------------------------------------------
- */
-
-static gboolean has_rows(struct daemon *daemon, const char *sql, const char *value)
-{
-	g_autoptr(json_t) row = db_row(daemon->db, NULL, sql, "s", value);
-
-	return row != NULL;
-}
-
-static gboolean any_expired(struct daemon *daemon, const char *now)
-{
-	return has_rows(daemon,
-			"SELECT 1 FROM instances_snapshots WHERE expiry_date < ?1 UNION ALL"
-			" SELECT 1 FROM instances_backups WHERE expiry_date < ?1 LIMIT 1",
-			now);
-}
-
-static gboolean any_scheduled(struct daemon *daemon)
-{
-	return has_rows(daemon,
-			"SELECT 1 FROM instances_config WHERE key = ?1 UNION ALL"
-			" SELECT 1 FROM profiles_config WHERE key = ?1 LIMIT 1",
-			"snapshots.schedule");
-}
-
 /* --- snapshots ----------------------------------------------------------------------------------
  */
 
 static void delete_expired(struct daemon *daemon, const char *now)
 {
-	g_autoptr(json_t) rows =
-		db_select(daemon->db, NULL,
-			  "SELECT s.name AS name, i.name AS instance, p.name AS project"
-			  " FROM instances_snapshots s JOIN instances i ON i.id = s.instance_id"
-			  " JOIN projects p ON p.id = i.project_id WHERE s.expiry_date < ?1",
-			  "s", now);
+	g_autoptr(json_t) rows = db_snapshots_expired(daemon->db, now, NULL);
 	json_t *row;
 	size_t i;
 
@@ -99,11 +68,11 @@ void snapshot_schedule_run(struct daemon *daemon, time_t now)
 	char text[CLOCK_TEXT];
 	g_autofree char *moment = db_time_write(clock_text((struct timespec){ now, 0 }, text));
 
-	if (any_expired(daemon, moment)) {
+	if (db_any_expired(daemon->db, moment)) {
 		delete_expired(daemon, moment);
 		backup_expire(daemon);
 	}
-	if (any_scheduled(daemon))
+	if (db_any_scheduled(daemon->db))
 		take_due(daemon, now);
 }
 

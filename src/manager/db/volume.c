@@ -183,3 +183,12 @@ gboolean db_volume_delete_snapshot(struct db *db, gint64 id, const char *snapsho
 		      "name = ?2",
 		      "is", id, snapshot);
 }
+
+json_t *db_volumes_of_containers(struct db *db, GError **error)
+{
+	return db_select(db, error,
+			 "SELECT v.name AS name, p.name AS project, s.name AS pool"
+			 " FROM storage_volumes v JOIN projects p ON p.id = v.project_id"
+			 " JOIN storage_pools s ON s.id = v.storage_pool_id WHERE v.type = 0",
+			 "");
+}

@@ -25,6 +25,9 @@ json_t *db_volume_get_snapshot(struct db *db, const struct db_volume_key *key, c
 /* All of a pool in order of type and name, snapshots after their volume. PROJECT NULL: of all. */
 json_t *db_volume_list(struct db *db, gint64 pool, const char *project, GError **error);
 
+/* Those of containers in all pools: {"name", "project", "pool"}. */
+json_t *db_volumes_of_containers(struct db *db, GError **error);
+
 /* The names of the snapshots in the order in which they were made. */
 json_t *db_volume_snapshots(struct db *db, gint64 id, GError **error);
 
