@@ -131,7 +131,7 @@ static json_t *drm(const char *device)
 					    json_integer(g_ascii_strtoll(name + 4, NULL, 10)));
 		} else if (g_str_has_prefix(name, "controlD")) {
 			set_node(all, dir, name, "control");
-		} else if (g_str_has_prefix(name, "renderD")) {
+		} else if (g_str_has_prefix(name, "render")) {
 			set_node(all, dir, name, "render");
 		}
 	}
