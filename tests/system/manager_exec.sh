@@ -13,7 +13,8 @@ for tool in lxc curl jq script busybox sftp python3; do
 done
 make_image=$(realpath "$(dirname "$0")/../manager/make-image")
 # in the guest, whose tmpfs cannot be idmapped (Linux 6.3), on its disk
-dir=$([ -d /scratch ] && mktemp -d /scratch/XXXXXX || mktemp -d)
+[ -d /scratch ] && export TMPDIR=/scratch
+dir=$(mktemp -d)
 chmod 755 "$dir"
 export LXD_DIR=$dir/lxd LXD_CONF=$dir/conf HOME=$dir LXD_LIBEXECDIR=$build/src/manager TERM=xterm
 unset LXD_SOCKET
@@ -49,7 +50,7 @@ start_daemon() {
 cleanup() {
 	local name
 	for name in c1 c2; do
-		timeout 30 lxc delete -f $name >/dev/null 2>&1 </dev/null
+		timeout 30 lxc delete -f "$name" >/dev/null 2>&1 </dev/null
 	done
 	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null
 	wait 2>/dev/null
@@ -80,7 +81,7 @@ exits() { # STATUS COMMAND...
 	shift
 	timeout 60 "$@" </dev/null
 	got=$?
-	[ $got = "$wanted" ] || { echo "exit status $got"; return 1; }
+	[ "$got" = "$wanted" ] || { echo "exit status $got"; return 1; }
 }
 
 is() { # WANTED GOT
@@ -95,6 +96,7 @@ streams_apart() {
 }
 
 stdin_through() { # 20 MB there and back
+	# shellcheck disable=SC2094 # nothing is written to it
 	timeout 60 lxc exec c1 -- cat <"$dir/big" | cmp - "$dir/big"
 }
 
@@ -149,8 +151,8 @@ signalled() {
 		</dev/null >"$dir/1" &
 	client=$!
 	await grep -q ready "$dir/1" || return 1
-	kill -TERM $client
-	wait $client
+	kill -TERM "$client"
+	wait "$client"
 	is 5 $?
 }
 
@@ -159,8 +161,8 @@ client_killed() {
 	lxc exec c1 -- sh -c 'echo $$; exec sleep 4321' </dev/null >"$dir/1" &
 	client=$!
 	await grep -q . "$dir/1" || return 1
-	kill -9 $client
-	wait $client 2>/dev/null
+	kill -9 "$client"
+	wait "$client" 2>/dev/null
 	await eval '! inside "kill -0 $(cat "$dir/1")"'
 }
 
@@ -224,7 +226,7 @@ console_attached() {
 
 # --- files --------------------------------------------------------------------------
 
-F=/1.0/instances/c1/files?path=
+F='/1.0/instances/c1/files?path='
 
 pushed_and_pulled() {
 	echo some text >"$dir/f"
@@ -302,8 +304,8 @@ mounted() { # through the client's own SFTP server
 		"$dir/big" "$dir/got" >"$dir/batch"
 	timeout 60 sftp -P "$port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
 		-o PreferredAuthentications=none -b "$dir/batch" 127.0.0.1
-	kill $client
-	wait $client 2>/dev/null
+	kill "$client"
+	wait "$client" 2>/dev/null
 	cmp "$dir/big" "$dir/got"
 }
 
@@ -353,7 +355,7 @@ helper_killed() { # while a file is read: an end, and no hang
 	client=$!
 	await test -s "$dir/part" || return 1
 	kill -9 "$(pgrep -P "$daemon" -f 'lxd-container files')" || return 1
-	! wait $client && is 200 "$(status GET "${F}/root/r")"
+	! wait "$client" && is 200 "$(status GET "${F}/root/r")"
 }
 
 stopped_meanwhile() {
@@ -363,7 +365,7 @@ stopped_meanwhile() {
 	client=$!
 	await lxc exec c2 -- pidof sleep
 	lxc stop -f c2
-	wait $client
+	wait "$client"
 	is 137 $?
 }
 
@@ -375,10 +377,10 @@ nothing_left() { # no helper lives on
 
 logs() {
 	local url=/1.0/instances/c1/logs
-	api GET $url | jq -r '.metadata[]' | grep -qx $url/lxc.log &&
-		is 200 "$(status GET $url/lxc.conf)" && is 400 "$(status GET $url/console.log)" &&
-		is 400 "$(status GET $url/..%2Fc2%2Flxc.log)" && is 400 "$(status DELETE $url/lxc.log)" &&
-		is 500 "$(status GET $url/exec_nope)" && lxc info c1 --show-log | grep -q ^Log:
+	api GET "$url" | jq -r '.metadata[]' | grep -qx "$url/lxc.log" &&
+		is 200 "$(status GET "$url/lxc.conf")" && is 400 "$(status GET "$url/console.log")" &&
+		is 400 "$(status GET "$url/..%2Fc2%2Flxc.log")" && is 400 "$(status DELETE "$url/lxc.log")" &&
+		is 500 "$(status GET "$url/exec_nope")" && lxc info c1 --show-log | grep -q ^Log:
 }
 
 mkdir -p "$LXD_DIR"

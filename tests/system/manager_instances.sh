@@ -13,7 +13,8 @@ if [ -z "${MANAGER_INSIDE-}" ]; then
 	[ -x "$build/src/manager/lxd" ] || { echo "1..0 # SKIP built without the manager"; exit 0; }
 	command -v lxc >/dev/null || { echo "1..0 # SKIP needs the client lxc"; exit 0; }
 	# in the guest, whose tmpfs cannot be idmapped (Linux 6.3), on its disk
-	dir=$([ -d /scratch ] && mktemp -d /scratch/XXXXXX || mktemp -d)
+	[ -d /scratch ] && export TMPDIR=/scratch
+	dir=$(mktemp -d)
 	chmod 755 "$dir"
 	MANAGER_INSIDE=1 unshare -m --propagation private "$BASH" "$0" "$build" "$dir"
 	status=$?
@@ -319,7 +320,7 @@ killed_in() { # WHAT COUNT: WHAT is a function that gets a name
 		sleep "0.$(printf %03d $((i * 150 / $2)))"
 		kill_lxd
 		wait $! 2>/dev/null
-		start_lxd && "$1_after" "$name" || { echo "$1, $i of $2"; return 1; }
+		if ! start_lxd || ! "$1_after" "$name"; then echo "$1, $i of $2" && return 1; fi
 		state "$name" | grep -q . && { lxc delete -f "$name" || return 1; }
 		no_trace "$name" || { echo "$1, $i of $2, deleted"; return 1; }
 	done

@@ -14,7 +14,8 @@ if [ -z "${MANAGER_INSIDE-}" ]; then
 	for tool in lxc curl mkfs.btrfs; do
 		command -v $tool >/dev/null || { echo "1..0 # SKIP needs $tool"; exit 0; }
 	done
-	dir=$([ -d /scratch ] && mktemp -d /scratch/XXXXXX || mktemp -d)
+	[ -d /scratch ] && export TMPDIR=/scratch
+	dir=$(mktemp -d)
 	chmod 755 "$dir"
 	MANAGER_INSIDE=1 unshare -m --propagation private "$BASH" "$0" "$build" "$dir"
 	status=$?
@@ -42,7 +43,7 @@ check() { # WHAT COMMAND...
 await() {
 	local end=$((SECONDS + 20))
 	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
+		[ "$SECONDS" -lt "$end" ] || return 1
 		sleep 0.02
 	done
 }
