@@ -221,14 +221,14 @@ START_TEST(test_vpd_that_lies)
 {
 	/* more bytes promised than are there, in the resource and in a field */
 	static const char *const lies[] = { "\x82\xff\xffname",
-					    "\x90\x05\x00PN\xff"
+					    "\x90\x04\x00PN\xff"
 					    "1",
 					    "\x82", "" };
 	g_autofree char *file = at(PCI "0000:00:02.0/vpd");
 
 	put_pci("0000:00:02.0", "0x020000", "0x8086", "0x2222");
 	for (gsize i = 0; i < G_N_ELEMENTS(lies); i++) {
-		ck_assert(g_file_set_contents(file, lies[i], i == 1 ? 9 : strlen(lies[i]), NULL));
+		ck_assert(g_file_set_contents(file, lies[i], i == 1 ? 7 : strlen(lies[i]), NULL));
 		json_decref(shown);
 		shown = resources_show(root);
 		expect("pci", "{'total':1}");
