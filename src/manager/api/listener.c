@@ -285,6 +285,12 @@ static void start_stream(struct call *call)
 	g_thread_unref(g_thread_new("upload", run_in_thread, call_ref(call)));
 }
 
+static gboolean is_streamed(const struct call *call)
+{
+	return (call->match.route->flags & ROUTE_STREAM) &&
+	       call->handler == call->match.route->post;
+}
+
 /* The headers are here: a request with a body gets where to put it. */
 static void on_headers(G_GNUC_UNUSED SoupServer *server, SoupServerMessage *message,
 		       G_GNUC_UNUSED const char *path, G_GNUC_UNUSED GHashTable *query, void *data)
@@ -300,7 +306,7 @@ static void on_headers(G_GNUC_UNUSED SoupServer *server, SoupServerMessage *mess
 		send_reply(call, reply_error(error));
 		return;
 	}
-	if ((call->match.route->flags & ROUTE_STREAM) && strcmp(call->request.method, "GET") != 0)
+	if (is_streamed(call))
 		start_stream(call);
 	else
 		call->body = g_byte_array_new();
@@ -316,7 +322,7 @@ static void dispatch(struct call *call)
 		send_reply(call, run_handler(call));
 		return;
 	}
-	if ((flags & ROUTE_STREAM) && call->handler != call->match.route->get)
+	if (is_streamed(call))
 		call->request.input = g_memory_input_stream_new(); /* an empty body */
 	pause_call(call);
 	g_thread_pool_push(call->listener->pool, call_ref(call), NULL);
