@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,21 +15,23 @@
 #include "base/number.h"
 
 #define PLACES_MAX 256
-#define STAT_MAX \
-	1024 /* the first 22 fields of /proc/PID/stat are shorter, comm has 64 bytes at most */
+#define SWEEP 4 /* places that are looked at for every thread that comes */
+/* The first 22 fields of /proc/PID/stat are shorter: comm has 64 bytes at most. */
+#define STAT_MAX 1024
 
 /* Fields of /proc/PID/stat by their number in proc(5). */
 enum { FIELD_STATE = 3, FIELD_START = 22 };
 
 struct place {
 	pthread_mutex_t lock;
-	pid_t tid; /* 0: free; one that ended stays until another comes */
+	pid_t tid; /* 0: free; one that ended stays until sweep() comes by, or another thread */
 	int fd;	   /* /proc/TID/stat: gives ESRCH for good once the thread is gone */
 };
 
 struct task_files {
 	int procfd;
-	unsigned places; /* in use */
+	unsigned places;  /* in use */
+	atomic_uint hand; /* which place sweep() looks at next */
 	struct place place[PLACES_MAX];
 };
 
@@ -125,9 +128,26 @@ static int place_fill(struct place *p, int procfd, pid_t tid, struct task_stat *
 	return r;
 }
 
+/* Lets go of threads that ended. A place that somebody uses is no matter now. */
+static void sweep(struct task_files *files)
+{
+	struct task_stat stat;
+
+	for (unsigned i = 0; i < SWEEP; i++) {
+		struct place *p = &files->place[atomic_fetch_add(&files->hand, 1) % files->places];
+
+		if (pthread_mutex_trylock(&p->lock) != 0)
+			continue;
+		if (p->tid && stat_read(p->fd, &stat) == -ESRCH)
+			place_clear(p);
+		pthread_mutex_unlock(&p->lock);
+	}
+}
+
 int task_stat_read(struct task_files *files, pid_t tid, struct task_stat *ret)
 {
 	struct place *p;
+	bool came = false;
 	int r = -ESRCH;
 
 	if (!files->places) {
@@ -142,7 +162,10 @@ int task_stat_read(struct task_files *files, pid_t tid, struct task_stat *ret)
 	if (r < 0) {
 		place_clear(p);
 		r = place_fill(p, files->procfd, tid, ret);
+		came = r == 0;
 	}
 	pthread_mutex_unlock(&p->lock);
+	if (came)
+		sweep(files);
 	return r;
 }
