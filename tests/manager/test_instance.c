@@ -3,220 +3,16 @@
 #include "support.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "core/instance.h"
 #include "core/instance_type.h"
 #include "core/instances.h"
-#include "core/pool.h"
-#include "db/instance.h"
-#include "util/copy.h"
-
-/* --- the driver ------------------------------------------------------------------------------ */
-
-static struct {
-	GMutex mutex;
-	GHashTable *states; /* id -> state */
-	gboolean fail_start, fail_limit;
-	GString *limits; /* the keys that were applied */
-} fake;
-
-static enum instance_state get_state(const struct instance_place *place, pid_t *ret_init)
-{
-	enum instance_state state;
-
-	g_mutex_lock(&fake.mutex);
-	state = (enum instance_state)GPOINTER_TO_INT(g_hash_table_lookup(fake.states, place->id));
-	g_mutex_unlock(&fake.mutex);
-	if (ret_init)
-		*ret_init = 0;
-	return state ? state : INSTANCE_STOPPED;
-}
-
-static void set_state(const char *id, enum instance_state state)
-{
-	g_mutex_lock(&fake.mutex);
-	g_hash_table_insert(fake.states, g_strdup(id), GINT_TO_POINTER(state));
-	g_mutex_unlock(&fake.mutex);
-}
-
-static gboolean do_start(const struct instance_spec *spec, GError **error)
-{
-	if (fake.fail_start)
-		return fail(error, 500, "no start");
-	set_state(spec->place.id, INSTANCE_RUNNING);
-	return TRUE;
-}
-
-static gboolean do_stop(const struct instance_place *place, GError **error)
-{
-	(void)error;
-	set_state(place->id, INSTANCE_STOPPED);
-	return TRUE;
-}
-
-static gboolean do_shutdown(const struct instance_place *place, int timeout, GError **error)
-{
-	if (timeout == 7)
-		return fail(error, 500, "it does not want to");
-	return do_stop(place, error);
-}
-
-static gboolean do_freeze(const struct instance_place *place, GError **error)
-{
-	(void)error;
-	set_state(place->id, INSTANCE_FROZEN);
-	return TRUE;
-}
-
-static gboolean do_unfreeze(const struct instance_place *place, GError **error)
-{
-	(void)error;
-	set_state(place->id, INSTANCE_RUNNING);
-	return TRUE;
-}
-
-static gboolean do_stopped(const struct instance_spec *spec, GError **error)
-{
-	(void)spec, (void)error;
-	return TRUE;
-}
-
-static void do_forget(const struct instance_spec *spec)
-{
-	(void)spec;
-}
-
-static gboolean do_limit(const struct instance_spec *spec, const char *key, GError **error)
-{
-	if (fake.fail_limit)
-		return fail(error, 500, "no limit");
-	g_string_append_printf(fake.limits, "%s=%s ", key, json_text(spec->config, key));
-	return TRUE;
-}
-
-static const struct instance_driver driver = {
-	.name = "fake",
-	.start = do_start,
-	.shutdown = do_shutdown,
-	.stop = do_stop,
-	.freeze = do_freeze,
-	.unfreeze = do_unfreeze,
-	.stopped = do_stopped,
-	.forget = do_forget,
-	.state = get_state,
-	.limit = do_limit,
-};
-
-/* --- the daemon --------------------------------------------------------------------------------
- */
-
-static struct daemon host;
-
-#define MUST(call)                                                            \
-	do {                                                                  \
-		GError *problem = NULL;                                       \
-		gboolean ok_ = call;                                          \
-		ck_assert_msg(ok_, "%s", problem ? problem->message : #call); \
-	} while (0)
-
-#define REFUSED(call, status, words)                                                    \
-	do {                                                                            \
-		g_autoptr(GError) problem = NULL;                                       \
-		gboolean ok_ = call;                                                    \
-		ck_assert_msg(!ok_, "taken: %s", #call);                                \
-		ck_assert_msg(strstr(problem->message, words), "%s", problem->message); \
-		ck_assert_int_eq(error_status(problem), status);                        \
-	} while (0)
-
-static void setup(void)
-{
-	g_autofree char *pools = NULL;
-
-	memset(&fake, 0, sizeof fake);
-	fake.states = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	fake.limits = g_string_new(NULL);
-	host = (struct daemon){ .dir = g_dir_make_tmp("instance-XXXXXX", NULL) };
-	pools = daemon_path(&host, "storage-pools", NULL);
-	ck_assert_int_eq(g_mkdir_with_parents(pools, 0711), 0);
-	host.db = db_open("", NULL);
-	ck_assert_ptr_nonnull(host.db);
-	host.events = event_hub_new();
-	host.operations = operations_new();
-	host.instances = instances_new(&driver);
-	MUST(pool_startup(&host, NULL, &problem));
-	MUST(pool_create(&host, "p", "dir", "", NULL, NULL, &problem));
-}
-
-static void teardown(void)
-{
-	instances_wait(&host);
-	operations_free(host.operations);
-	instances_free(host.instances);
-	pools_free(host.pools);
-	event_hub_free(host.events);
-	db_close(host.db);
-	copy_delete(host.dir, NULL, NULL);
-	g_free(host.dir);
-	g_hash_table_unref(fake.states);
-	g_string_free(fake.limits, TRUE);
-}
-
-static struct instance *make(const char *name, const char *config, gboolean ephemeral,
-			     GError **error)
-{
-	g_autoptr(json_t) map = json_loads(config, 0, NULL);
-	g_autoptr(json_t) devices = json_pack("{s:{s:s, s:s, s:s}}", "root", "type", "disk", "path",
-					      "/", "pool", "p");
-	g_autoptr(json_t) profiles = json_pack("[s]", "default");
-	struct instance_new new = {
-		.project = "default",
-		.name = name,
-		.config = map,
-		.devices = devices,
-		.profiles = profiles,
-		.ephemeral = ephemeral,
-		.template = "create",
-	};
-
-	ck_assert_ptr_nonnull(map);
-	return instance_create(&host, &new, instance_content_none, NULL, error);
-}
-
-static struct instance *made(const char *name, const char *config)
-{
-	GError *error = NULL;
-	struct instance *inst = make(name, config, FALSE, &error);
-
-	ck_assert_msg(inst != NULL, "%s", error ? error->message : "");
-	return inst;
-}
-
-static gboolean is_there(const char *name)
-{
-	g_autoptr(instance_t) inst = instance_load(&host, "default", name, NULL);
-
-	return inst != NULL;
-}
-
-static gboolean has_file(const char *first, const char *second)
-{
-	g_autofree char *path = daemon_path(&host, first, second, NULL);
-
-	return g_file_test(path, G_FILE_TEST_EXISTS) || g_file_test(path, G_FILE_TEST_IS_SYMLINK);
-}
-
-static const char *last(struct instance *inst, const char *key)
-{
-	MUST(instance_reload(inst, &problem));
-	return json_text(inst->config, key);
-}
 
 /* --- create ----------------------------------------------------------------------------------- */
 
 START_TEST(created)
 {
-	g_autoptr(instance_t) inst = made("c1", "{\"user.a\":\"b\"}");
+	g_autoptr(instance_t) inst = test_created("c1", "{\"user.a\":\"b\"}");
 
 	ck_assert_str_eq(json_text(inst->config, "user.a"), "b");
 	ck_assert_str_eq(json_text(inst->config, "volatile.apply_template"), "create");
@@ -224,10 +20,10 @@ START_TEST(created)
 	ck_assert_uint_eq(strlen(json_text(inst->config, "volatile.uuid")), 36);
 	ck_assert(g_str_has_prefix(json_text(inst->config, "volatile.idmap.next"), "[{\"Isuid\""));
 	ck_assert_str_eq(inst->pool, "p");
-	ck_assert(has_file("containers", "c1"));
-	ck_assert(has_file("storage-pools/p/containers/c1", "backup.yaml"));
-	ck_assert(has_file("storage-pools/p/containers/c1", "rootfs"));
-	REFUSED(make("c1", "{}", FALSE, &problem) != NULL, 409, "entry already exists");
+	ck_assert(test_has_file("containers", "c1"));
+	ck_assert(test_has_file("storage-pools/p/containers/c1", "backup.yaml"));
+	ck_assert(test_has_file("storage-pools/p/containers/c1", "rootfs"));
+	REFUSED(test_create("c1", "{}", FALSE, &problem) != NULL, 409, "entry already exists");
 }
 END_TEST
 
@@ -249,10 +45,10 @@ START_TEST(refused_without_a_trace)
 	g_autofree char *volumes = NULL;
 	GDir *dir;
 
-	REFUSED(make(wrong[_i].name, wrong[_i].config, FALSE, &problem) != NULL, 400,
+	REFUSED(test_create(wrong[_i].name, wrong[_i].config, FALSE, &problem) != NULL, 400,
 		wrong[_i].words);
-	ck_assert(!is_there(wrong[_i].name));
-	volumes = daemon_path(&host, "storage-pools", "p", "containers", NULL);
+	ck_assert(!test_has_instance(wrong[_i].name));
+	volumes = daemon_path(&test_host, "storage-pools", "p", "containers", NULL);
 	dir = g_dir_open(volumes, 0, NULL);
 	ck_assert_ptr_nonnull(dir);
 	ck_assert_ptr_null(g_dir_read_name(dir));
@@ -262,8 +58,8 @@ END_TEST
 
 START_TEST(isolated_ones_share_no_ids)
 {
-	g_autoptr(instance_t) a = made("a", "{\"security.idmap.isolated\":\"true\"}");
-	g_autoptr(instance_t) b = made("b", "{\"security.idmap.isolated\":\"true\"}");
+	g_autoptr(instance_t) a = test_created("a", "{\"security.idmap.isolated\":\"true\"}");
+	g_autoptr(instance_t) b = test_created("b", "{\"security.idmap.isolated\":\"true\"}");
 	g_autoptr(idmap_t) left = instance_idmap_next(a, NULL);
 	g_autoptr(idmap_t) right = instance_idmap_next(b, NULL);
 	gint64 first = idmap_uid_to_host(left, 0), second = idmap_uid_to_host(right, 0);
@@ -278,11 +74,11 @@ END_TEST
 
 START_TEST(started_and_stopped)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
 
 	MUST(instance_start(inst, NULL, &problem));
-	ck_assert_str_eq(last(inst, "volatile.last_state.power"), "RUNNING");
-	ck_assert_str_eq(last(inst, "volatile.apply_template"), "");
+	ck_assert_str_eq(test_config(inst, "volatile.last_state.power"), "RUNNING");
+	ck_assert_str_eq(test_config(inst, "volatile.apply_template"), "");
 	ck_assert_str_eq(json_text(inst->config, "volatile.idmap.current"),
 			 json_text(inst->config, "volatile.idmap.next"));
 	ck_assert_str_ne(inst->last_used_at, "1970-01-01T00:00:00Z");
@@ -291,11 +87,11 @@ START_TEST(started_and_stopped)
 	REFUSED(instance_rename(inst, "c2", NULL, &problem), 400,
 		"Renaming of running container not allowed");
 	REFUSED(instance_stop(inst, FALSE, 7, NULL, &problem), 500, "it does not want to");
-	ck_assert_str_eq(last(inst, "volatile.last_state.power"), "RUNNING");
+	ck_assert_str_eq(test_config(inst, "volatile.last_state.power"), "RUNNING");
 	MUST(instance_freeze(inst, NULL, &problem));
 	ck_assert_int_eq(instance_state(inst), INSTANCE_FROZEN);
 	MUST(instance_stop(inst, FALSE, -1, NULL, &problem));
-	ck_assert_str_eq(last(inst, "volatile.last_state.power"), "STOPPED");
+	ck_assert_str_eq(test_config(inst, "volatile.last_state.power"), "STOPPED");
 	REFUSED(instance_stop(inst, TRUE, 0, NULL, &problem), 400,
 		"The instance is already stopped");
 }
@@ -303,51 +99,51 @@ END_TEST
 
 START_TEST(a_start_that_fails_leaves_nothing)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
 
-	fake.fail_start = TRUE;
+	test_fake.fail_start = TRUE;
 	REFUSED(instance_start(inst, NULL, &problem), 500, "no start");
 	ck_assert(!instance_is_running(inst));
-	ck_assert_str_ne(last(inst, "volatile.last_state.power"), "RUNNING");
-	ck_assert_str_eq(last(inst, "volatile.apply_template"), "create");
-	ck_assert(!has_file("devices", "c1"));
-	fake.fail_start = FALSE;
+	ck_assert_str_ne(test_config(inst, "volatile.last_state.power"), "RUNNING");
+	ck_assert_str_eq(test_config(inst, "volatile.apply_template"), "create");
+	ck_assert(!test_has_file("devices", "c1"));
+	test_fake.fail_start = FALSE;
 	MUST(instance_start(inst, NULL, &problem));
 }
 END_TEST
 
 START_TEST(ephemeral_ones_go_when_they_stop)
 {
-	g_autoptr(instance_t) inst = make("c1", "{}", TRUE, NULL);
+	g_autoptr(instance_t) inst = test_create("c1", "{}", TRUE, NULL);
 
 	MUST(instance_start(inst, NULL, &problem));
 	MUST(instance_restart(inst, TRUE, 0, NULL, &problem));
-	ck_assert(is_there("c1"));
+	ck_assert(test_has_instance("c1"));
 	MUST(instance_stop(inst, TRUE, 0, NULL, &problem));
-	ck_assert(!is_there("c1"));
-	ck_assert(!has_file("containers", "c1"));
-	ck_assert(!has_file("storage-pools/p/containers", "c1"));
+	ck_assert(!test_has_instance("c1"));
+	ck_assert(!test_has_file("containers", "c1"));
+	ck_assert(!test_has_file("storage-pools/p/containers", "c1"));
 }
 END_TEST
 
 START_TEST(one_that_ends_by_itself)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
-	g_autoptr(instance_t) gone = make("c2", "{}", TRUE, NULL);
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
+	g_autoptr(instance_t) gone = test_create("c2", "{}", TRUE, NULL);
 
 	MUST(instance_start(inst, NULL, &problem));
 	MUST(instance_start(gone, NULL, &problem));
-	set_state("c1", INSTANCE_STOPPED);
-	set_state("c2", INSTANCE_STOPPED);
+	test_set_state("c1", INSTANCE_STOPPED);
+	test_set_state("c2", INSTANCE_STOPPED);
 	MUST(instance_on_stop(inst, "stop", &problem));
 	MUST(instance_on_stop(gone, "stop", &problem));
-	instances_wait(&host);
-	ck_assert_str_eq(last(inst, "volatile.last_state.power"), "STOPPED");
-	ck_assert(!is_there("c2"));
+	instances_wait(&test_host);
+	ck_assert_str_eq(test_config(inst, "volatile.last_state.power"), "STOPPED");
+	ck_assert(!test_has_instance("c2"));
 	MUST(instance_start(inst, NULL, &problem));
-	set_state("c1", INSTANCE_STOPPED);
+	test_set_state("c1", INSTANCE_STOPPED);
 	MUST(instance_on_stop(inst, "reboot", &problem));
-	instances_wait(&host);
+	instances_wait(&test_host);
 	ck_assert_int_eq(instance_state(inst), INSTANCE_RUNNING);
 }
 END_TEST
@@ -355,22 +151,22 @@ END_TEST
 /* What ran when the daemon was killed, and what ended while there was none. */
 START_TEST(a_new_daemon_goes_on)
 {
-	g_autoptr(instance_t) runs = made("c1", "{}");
-	g_autoptr(instance_t) ended = made("c2", "{}");
-	g_autoptr(instance_t) gone = make("c3", "{}", TRUE, NULL);
-	g_autoptr(instance_t) fresh = make("c4", "{}", TRUE, NULL);
+	g_autoptr(instance_t) runs = test_created("c1", "{}");
+	g_autoptr(instance_t) ended = test_created("c2", "{}");
+	g_autoptr(instance_t) gone = test_create("c3", "{}", TRUE, NULL);
+	g_autoptr(instance_t) fresh = test_create("c4", "{}", TRUE, NULL);
 
 	MUST(instance_start(ended, NULL, &problem));
 	MUST(instance_start(gone, NULL, &problem));
-	set_state("c1", INSTANCE_RUNNING);
-	set_state("c2", INSTANCE_STOPPED);
-	set_state("c3", INSTANCE_STOPPED);
-	MUST(instances_startup(&host, &problem));
-	ck_assert_str_eq(last(runs, "volatile.last_state.power"), "RUNNING");
-	ck_assert(!is_there("c3"));
-	ck_assert(is_there("c4")); /* it has never run */
-	instances_autostart(&host);
-	instances_wait(&host);
+	test_set_state("c1", INSTANCE_RUNNING);
+	test_set_state("c2", INSTANCE_STOPPED);
+	test_set_state("c3", INSTANCE_STOPPED);
+	MUST(instances_startup(&test_host, &problem));
+	ck_assert_str_eq(test_config(runs, "volatile.last_state.power"), "RUNNING");
+	ck_assert(!test_has_instance("c3"));
+	ck_assert(test_has_instance("c4")); /* it has never run */
+	instances_autostart(&test_host);
+	instances_wait(&test_host);
 	ck_assert_int_eq(instance_state(ended), INSTANCE_RUNNING);
 	ck_assert_int_eq(instance_state(fresh), INSTANCE_STOPPED);
 }
@@ -378,14 +174,14 @@ END_TEST
 
 START_TEST(shutdown_remembers_who_ran)
 {
-	g_autoptr(instance_t) a = made("a", "{\"boot.stop.priority\":\"5\"}");
-	g_autoptr(instance_t) b = made("b", "{}");
+	g_autoptr(instance_t) a = test_created("a", "{\"boot.stop.priority\":\"5\"}");
+	g_autoptr(instance_t) b = test_created("b", "{}");
 
 	MUST(instance_start(a, NULL, &problem));
-	instances_shutdown(&host);
+	instances_shutdown(&test_host);
 	ck_assert_int_eq(instance_state(a), INSTANCE_STOPPED);
-	ck_assert_str_eq(last(a, "volatile.last_state.power"), "RUNNING");
-	ck_assert_str_eq(last(b, "volatile.last_state.power"), "");
+	ck_assert_str_eq(test_config(a, "volatile.last_state.power"), "RUNNING");
+	ck_assert_str_eq(test_config(b, "volatile.last_state.power"), "");
 }
 END_TEST
 
@@ -402,7 +198,7 @@ static gboolean update(struct instance *inst, const char *text, GError **error)
 
 START_TEST(what_the_daemon_knows_stays)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
 	g_autofree char *next = g_strdup(json_text(inst->config, "volatile.idmap.next"));
 	g_autofree char *before = instance_etag(inst), *after = NULL;
 
@@ -410,86 +206,87 @@ START_TEST(what_the_daemon_knows_stays)
 		    "{\"config\":{\"user.x\":\"1\",\"volatile.idmap.next\":\"[]\","
 		    "\"volatile.last_state.power\":\"BROKEN\"},\"description\":\"d\"}",
 		    &problem));
-	ck_assert_str_eq(last(inst, "volatile.idmap.next"), next);
-	ck_assert_str_eq(last(inst, "volatile.last_state.power"), "");
-	ck_assert_str_eq(last(inst, "user.x"), "1");
+	ck_assert_str_eq(test_config(inst, "volatile.idmap.next"), next);
+	ck_assert_str_eq(test_config(inst, "volatile.last_state.power"), "");
+	ck_assert_str_eq(test_config(inst, "user.x"), "1");
 	ck_assert_str_eq(inst->description, "d");
 	after = instance_etag(inst);
 	ck_assert_str_ne(before, after);
 	MUST(update(inst, "{\"config\":{\"user.x\":\"\"}}", &problem));
-	ck_assert_str_eq(last(inst, "user.x"), "");
+	ck_assert_str_eq(test_config(inst, "user.x"), "");
 }
 END_TEST
 
 START_TEST(limits_reach_what_runs_or_nothing_changes)
 {
-	g_autoptr(instance_t) inst = made("c1", "{\"limits.memory\":\"32MiB\"}");
+	g_autoptr(instance_t) inst = test_created("c1", "{\"limits.memory\":\"32MiB\"}");
 
 	MUST(instance_start(inst, NULL, &problem));
-	g_string_truncate(fake.limits, 0);
+	g_string_truncate(test_fake.limits, 0);
 	MUST(update(inst, "{\"config\":{\"limits.memory\":\"64MiB\",\"user.a\":\"1\"}}", &problem));
-	ck_assert_str_eq(fake.limits->str, "limits.memory=64MiB ");
-	fake.fail_limit = TRUE;
+	ck_assert_str_eq(test_fake.limits->str, "limits.memory=64MiB ");
+	test_fake.fail_limit = TRUE;
 	REFUSED(update(inst, "{\"config\":{\"limits.memory\":\"128MiB\"}}", &problem), 500,
 		"no limit");
-	ck_assert_str_eq(last(inst, "limits.memory"), "64MiB");
-	fake.fail_limit = FALSE;
+	ck_assert_str_eq(test_config(inst, "limits.memory"), "64MiB");
+	test_fake.fail_limit = FALSE;
 	REFUSED(update(inst, "{\"config\":{\"limits.foo\":\"1\"}}", &problem), 400,
 		"Unknown configuration key: limits.foo");
 	REFUSED(update(inst, "{\"profiles\":[\"nope\"]}", &problem), 404, "not found");
 	REFUSED(update(inst, "{\"devices\":{}}", &problem), 400, "No root device could be found");
-	ck_assert_str_eq(last(inst, "limits.memory"), "64MiB");
+	ck_assert_str_eq(test_config(inst, "limits.memory"), "64MiB");
 }
 END_TEST
 
 START_TEST(nics_keep_their_addresses)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
 	g_autofree char *mac = NULL;
 
 	MUST(update(inst,
 		    "{\"devices\":{\"root\":{\"type\":\"disk\",\"path\":\"/\",\"pool\":\"p\"},"
 		    "\"n\":{\"type\":\"nic\",\"nictype\":\"p2p\"}}}",
 		    &problem));
-	mac = g_strdup(last(inst, "volatile.n.hwaddr"));
+	mac = g_strdup(test_config(inst, "volatile.n.hwaddr"));
 	ck_assert(g_str_has_prefix(mac, "00:16:3e:"));
-	ck_assert_str_eq(last(inst, "volatile.n.name"), "eth0");
+	ck_assert_str_eq(test_config(inst, "volatile.n.name"), "eth0");
 	MUST(update(inst, "{\"description\":\"x\"}", &problem));
-	ck_assert_str_eq(last(inst, "volatile.n.hwaddr"), mac);
+	ck_assert_str_eq(test_config(inst, "volatile.n.hwaddr"), mac);
 	MUST(update(inst,
 		    "{\"devices\":{\"root\":{\"type\":\"disk\",\"path\":\"/\",\"pool\":\"p\"}}}",
 		    &problem));
-	ck_assert_str_eq(last(inst, "volatile.n.hwaddr"), "");
+	ck_assert_str_eq(test_config(inst, "volatile.n.hwaddr"), "");
 }
 END_TEST
 
 START_TEST(renamed)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
-	g_autoptr(instance_t) other = made("c2", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
+	g_autoptr(instance_t) other = test_created("c2", "{}");
 	g_autofree char *cloud =
 		g_strdup(json_text(inst->config, "volatile.cloud-init.instance-id"));
 
 	REFUSED(instance_rename(inst, "c2", NULL, &problem), 409, "Name \"c2\" already in use");
 	REFUSED(instance_rename(inst, "c_3", NULL, &problem), 400, "Invalid instance name: ");
 	MUST(instance_rename(inst, "c3", NULL, &problem));
-	ck_assert(!is_there("c1") && is_there("c3") && is_there("c2"));
-	ck_assert(!has_file("containers", "c1") && has_file("containers", "c3"));
-	ck_assert(has_file("storage-pools/p/containers/c3", "rootfs"));
-	ck_assert_str_ne(last(inst, "volatile.cloud-init.instance-id"), cloud);
+	ck_assert(!test_has_instance("c1") && test_has_instance("c3") && test_has_instance("c2"));
+	ck_assert(!test_has_file("containers", "c1") && test_has_file("containers", "c3"));
+	ck_assert(test_has_file("storage-pools/p/containers/c3", "rootfs"));
+	ck_assert_str_ne(test_config(inst, "volatile.cloud-init.instance-id"), cloud);
 	MUST(instance_start(inst, NULL, &problem));
 }
 END_TEST
 
 START_TEST(deleted)
 {
-	g_autoptr(instance_t) inst = made("c1", "{\"security.protection.delete\":\"true\"}");
+	g_autoptr(instance_t)
+		inst = test_created("c1", "{\"security.protection.delete\":\"true\"}");
 
 	REFUSED(instance_delete(inst, NULL, &problem), 400, "Instance is protected");
 	MUST(update(inst, "{\"config\":{}}", &problem));
 	MUST(instance_delete(inst, NULL, &problem));
-	ck_assert(!is_there("c1"));
-	ck_assert(!has_file("storage-pools/p/containers", "c1"));
+	ck_assert(!test_has_instance("c1"));
+	ck_assert(!test_has_file("storage-pools/p/containers", "c1"));
 	REFUSED(instance_delete(inst, NULL, &problem), 404, "Instance not found");
 }
 END_TEST
@@ -499,18 +296,18 @@ END_TEST
 
 START_TEST(busy)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
 	g_autofree char *action = NULL;
 
-	MUST(instance_lock(&host, "default", "c1", "start", NULL, &problem));
-	action = instance_busy(&host, "default", "c1");
+	MUST(instance_lock(&test_host, "default", "c1", "start", NULL, &problem));
+	action = instance_busy(&test_host, "default", "c1");
 	ck_assert_str_eq(action, "start");
 	REFUSED(instance_delete(inst, NULL, &problem), 400,
 		"Instance is busy running a \"start\" operation");
 	REFUSED(update(inst, "{}", &problem), 400,
 		"Instance is busy running a \"start\" operation");
-	instance_unlock(&host, "default", "c1", NULL);
-	ck_assert_ptr_null(instance_busy(&host, "default", "c1"));
+	instance_unlock(&test_host, "default", "c1", NULL);
+	ck_assert_ptr_null(instance_busy(&test_host, "default", "c1"));
 	MUST(update(inst, "{}", &problem));
 }
 END_TEST
@@ -526,15 +323,15 @@ static void *start_thread(void *data)
 /* Who wants what is being done already waits for it, and fails as it does. */
 START_TEST(the_same_twice)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
 	g_autoptr(GError) failed = NULL, seen = NULL;
 	GThread *thread;
 
-	MUST(instance_lock(&host, "default", "c1", "start", NULL, &problem));
+	MUST(instance_lock(&test_host, "default", "c1", "start", NULL, &problem));
 	thread = g_thread_new("start", start_thread, inst);
 	g_usleep(20000);
 	fail(&failed, 500, "it broke");
-	instance_unlock(&host, "default", "c1", failed);
+	instance_unlock(&test_host, "default", "c1", failed);
 	seen = g_thread_join(thread);
 	/* The thread may have come only after the end: then it starts it itself. */
 	if (seen)
@@ -548,7 +345,7 @@ END_TEST
 START_TEST(late_hooks)
 {
 	for (int i = 0; i < 20; i++) {
-		g_autoptr(instance_t) inst = made("c1", "{}");
+		g_autoptr(instance_t) inst = test_created("c1", "{}");
 
 		MUST(instance_start(inst, NULL, &problem));
 		MUST(instance_stop(inst, TRUE, 0, NULL, &problem));
@@ -578,7 +375,7 @@ END_TEST
 
 static void fill(TCase *tests)
 {
-	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_checked_fixture(tests, test_host_setup, test_host_teardown);
 	tcase_add_test(tests, created);
 	tcase_add_loop_test(tests, refused_without_a_trace, 0, G_N_ELEMENTS(wrong));
 	tcase_add_test(tests, isolated_ones_share_no_ids);

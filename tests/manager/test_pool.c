@@ -28,19 +28,6 @@ static const struct volume_ref c1 = { "p", "default", VOLUME_CONTAINER, "c1", NU
 static const struct volume_ref c1_s0 = { "p", "default", VOLUME_CONTAINER, "c1", "s0" };
 static const struct volume_ref c2 = { "p", "default", VOLUME_CONTAINER, "c2", NULL };
 
-static void must(gboolean ok, GError *error)
-{
-	ck_assert_msg(ok, "%s", error ? error->message : "failed without an error");
-}
-
-#define MUST(call)                      \
-	do {                            \
-		GError *problem = NULL; \
-		gboolean ok_ = call;    \
-                                        \
-		must(ok_, problem);     \
-	} while (0)
-
 static void warn(const char *pool, const GError *error)
 {
 	ck_abort_msg("%s: %s", pool, error->message);

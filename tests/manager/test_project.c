@@ -13,37 +13,11 @@
 #define FEATURES \
 	"'features.images':'true','features.profiles':'true','features.storage.volumes':'true'"
 
-static struct daemon here;
-
-static void setup(void)
-{
-	here.db = db_open("", NULL);
-	ck_assert_ptr_nonnull(here.db);
-}
-
-static void teardown(void)
-{
-	db_close(here.db);
-}
-
-static json_t *of(const char *text)
-{
-	g_autofree char *copy = g_strdup(text);
-	json_t *value;
-
-	for (char *p = copy; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	value = json_parse(copy, strlen(copy), NULL);
-	ck_assert_msg(value != NULL, "%s", text);
-	return value;
-}
-
 static void create(const char *text)
 {
-	g_autoptr(json_t) body = of(text);
+	g_autoptr(json_t) body = test_json(text);
 	g_autoptr(GError) error = NULL;
-	gboolean done = project_create(&here, body, NULL, &error);
+	gboolean done = project_create(&test_host, body, NULL, &error);
 
 	ck_assert_msg(done, "%s", error ? error->message : "");
 }
@@ -52,29 +26,29 @@ static void create(const char *text)
 static char *put(const char *name, const char *config)
 {
 	g_autofree char *text = g_strdup_printf("{'config':{%s}}", config);
-	g_autoptr(json_t) body = of(text);
+	g_autoptr(json_t) body = test_json(text);
 	g_autoptr(GError) error = NULL;
 
-	if (project_update(&here, name, body, NULL, &error))
+	if (project_update(&test_host, name, body, NULL, &error))
 		return g_strdup("");
 	return g_strdup(error->message);
 }
 
 static void add_instance(const char *project, const char *name, const char *config)
 {
-	g_autoptr(json_t) map = of(config);
-	gint64 id = db_insert(here.db, NULL,
+	g_autoptr(json_t) map = test_json(config);
+	gint64 id = db_insert(test_host.db, NULL,
 			      "INSERT INTO instances (node_id, name, architecture, type,"
 			      " description, project_id) VALUES (1, ?1, 2, 0, '',"
 			      " (SELECT id FROM projects WHERE name = ?2))",
 			      "ss", name, project);
 
 	ck_assert_int_gt(id, 0);
-	ck_assert(db_config_put(here.db, "instances_config", "instance", id, map, NULL));
-	ck_assert_int_gt(db_insert(here.db, NULL,
+	ck_assert(db_config_put(test_host.db, "instances_config", "instance", id, map, NULL));
+	ck_assert_int_gt(db_insert(test_host.db, NULL,
 				   "INSERT INTO instances_profiles (instance_id, profile_id)"
 				   " VALUES (?1, ?2)",
-				   "ii", id, profile_id(here.db, project, "default", NULL)),
+				   "ii", id, profile_id(test_host.db, project, "default", NULL)),
 			 0);
 }
 
@@ -86,17 +60,17 @@ START_TEST(features_say_whose)
 	g_autoptr(GError) error = NULL;
 
 	create("{'name':'p','config':{'features.images':'false'}}");
-	own = project_of_profiles(here.db, "p", NULL);
-	image = project_of_images(here.db, "p", NULL);
-	networks = project_of_networks(here.db, "p", NULL);
-	shared = project_of_volumes(here.db, "default", NULL);
+	own = project_of_profiles(test_host.db, "p", NULL);
+	image = project_of_images(test_host.db, "p", NULL);
+	networks = project_of_networks(test_host.db, "p", NULL);
+	shared = project_of_volumes(test_host.db, "default", NULL);
 	ck_assert_str_eq(own, "p");
 	ck_assert_str_eq(image, "default");
 	ck_assert_str_eq(networks, "default");
 	ck_assert_str_eq(shared, "default");
 	ck_assert_str_eq(prefixed, "p_c1");
 	ck_assert_str_eq(plain, "c1");
-	ck_assert_ptr_null(project_of_images(here.db, "zz", &error));
+	ck_assert_ptr_null(project_of_images(test_host.db, "zz", &error));
 	ck_assert_str_eq(error->message, "Failed loading project \"zz\": Project not found");
 	ck_assert_int_eq(error_status(error), 404);
 }
@@ -104,32 +78,33 @@ END_TEST
 
 START_TEST(life)
 {
-	g_autoptr(json_t) shown = NULL, body = of("{'name':'p1'}"), profile = of("{'name':'web'}");
+	g_autoptr(json_t) shown = NULL, body = test_json("{'name':'p1'}"),
+			  profile = test_json("{'name':'web'}");
 	g_autoptr(GError) twice = NULL, full = NULL, gone = NULL;
 	g_autofree char *text = NULL, *feature = NULL, *first = NULL;
 
 	create("{'name':'p1','description':'d'}");
-	shown = project_show(here.db, "p1", NULL);
+	shown = project_show(test_host.db, "p1", NULL);
 	text = json_print(shown);
 	ck_assert_str_eq(
 		text,
 		"{\"config\":{\"features.images\":\"true\",\"features.profiles\":\"true\","
 		"\"features.storage.volumes\":\"true\"},\"description\":\"d\",\"name\":\"p1\","
 		"\"used_by\":[\"/1.0/profiles/default?project=p1\"]}");
-	ck_assert(!project_create(&here, body, NULL, &twice));
+	ck_assert(!project_create(&test_host, body, NULL, &twice));
 	ck_assert_str_eq(twice->message, "Failed creating project \"p1\": Failed adding database"
 					 " record: This \"projects\" entry already exists");
 	ck_assert_int_eq(error_status(twice), 409);
-	ck_assert(profile_create(&here, "p1", profile, NULL, NULL));
-	ck_assert(!project_delete(&here, "p1", NULL, &full));
+	ck_assert(profile_create(&test_host, "p1", profile, NULL, NULL));
+	ck_assert(!project_delete(&test_host, "p1", NULL, &full));
 	ck_assert_str_eq(full->message, "Only empty projects can be removed");
 	feature = put("p1", "'features.images':'true','features.storage.volumes':'true'");
 	ck_assert_str_eq(feature, "Project feature \"features.profiles\" cannot be disabled on"
 				  " non-empty projects");
-	ck_assert(profile_delete(&here, "p1", "web", NULL, NULL));
-	ck_assert(project_rename(&here, "p1", "p2", NULL, NULL));
-	ck_assert(project_delete(&here, "p2", NULL, NULL));
-	ck_assert(!project_delete(&here, "p2", NULL, &gone));
+	ck_assert(profile_delete(&test_host, "p1", "web", NULL, NULL));
+	ck_assert(project_rename(&test_host, "p1", "p2", NULL, NULL));
+	ck_assert(project_delete(&test_host, "p2", NULL, NULL));
+	ck_assert(!project_delete(&test_host, "p2", NULL, &gone));
 	ck_assert_str_eq(gone->message, "Fetch project \"p2\": Project not found");
 	first = put("default", "");
 	ck_assert_str_eq(first, "You can't change the features of the default project");
@@ -140,9 +115,9 @@ START_TEST(default_is_protected)
 {
 	g_autoptr(GError) deleted = NULL, renamed = NULL;
 
-	ck_assert(!project_delete(&here, "default", NULL, &deleted));
+	ck_assert(!project_delete(&test_host, "default", NULL, &deleted));
 	ck_assert_int_eq(error_status(deleted), 403);
-	ck_assert(!project_rename(&here, "default", "x", NULL, &renamed));
+	ck_assert(!project_rename(&test_host, "default", "x", NULL, &renamed));
 	ck_assert_str_eq(renamed->message, "The 'default' project cannot be renamed");
 }
 END_TEST
@@ -150,11 +125,11 @@ END_TEST
 /* What a new instance "x" gets to hear; "" when it may be. */
 static char *check(const char *project, const char *config, const char *devices)
 {
-	g_autoptr(json_t) map = of(config), all = of(devices);
+	g_autoptr(json_t) map = test_json(config), all = test_json(devices);
 	g_autoptr(GError) error = NULL;
 	static const char prefix[] = "Failed checking if instance creation allowed: ";
 
-	if (project_check_instance(here.db, project, "x", map, all, &error))
+	if (project_check_instance(test_host.db, project, "x", map, all, &error))
 		return g_strdup("");
 	return g_strdup(g_str_has_prefix(error->message, prefix) ? error->message + strlen(prefix)
 								 : error->message);
@@ -191,16 +166,17 @@ START_TEST(limits_with_others)
 {
 	g_autofree char *count = NULL, *sum = NULL, *low = NULL, *few = NULL, *fine = NULL;
 	g_autofree char *state = NULL, *unknown = NULL;
-	g_autoptr(json_t) shown = NULL, change = of("{'limits.memory':'2GB'}"), none = of("{}");
+	g_autoptr(json_t) shown = NULL, change = test_json("{'limits.memory':'2GB'}"),
+			  none = test_json("{}");
 	g_autoptr(GError) grown = NULL, of_profile = NULL;
-	g_autoptr(json_t) profile = of("{'security.privileged':'true'}");
+	g_autoptr(json_t) profile = test_json("{'security.privileged':'true'}");
 
 	create("{'name':'l','config':{'limits.containers':'1','limits.memory':'1500MB'}}");
 	add_instance("l", "c1", "{'limits.memory':'1GB'}");
 	count = check("l", "{'limits.memory':'1MB'}", "{}");
 	ck_assert_str_eq(count, "Reached maximum number of instances of type \"container\" in"
 				" project \"l\"");
-	ck_assert(!project_check_instance(here.db, "l", "c1", change, none, &grown));
+	ck_assert(!project_check_instance(test_host.db, "l", "c1", change, none, &grown));
 	ck_assert_str_eq(grown->message,
 			 "Failed checking if instance update allowed: Reached maximum aggregate"
 			 " value \"1500MB\" for \"limits.memory\" in project \"l\"");
@@ -218,19 +194,19 @@ START_TEST(limits_with_others)
 	unknown = put("l", FEATURES ",'limits.cpu':'5'");
 	ck_assert_str_eq(unknown, "Instance \"c1\" in project \"l\" has no \"limits.cpu\" config,"
 				  " either directly or via a profile");
-	shown = project_show_state(here.db, "l", NULL);
+	shown = project_show_state(test_host.db, "l", NULL);
 	state = json_print(json_object_get(json_object_get(shown, "resources"), "memory"));
 	ck_assert_str_eq(state, "{\"Limit\":1500000000,\"Usage\":1000000000}");
 	g_free(fine);
 	fine = put("l", FEATURES ",'restricted':'true'");
 	ck_assert_str_eq(fine, "");
-	ck_assert(!project_check_profile(here.db, "l", "default", profile, none, &of_profile));
+	ck_assert(!project_check_profile(test_host.db, "l", "default", profile, none, &of_profile));
 	ck_assert_str_eq(of_profile->message,
 			 "Invalid value \"true\" for config \"security.privileged\" on container"
 			 " \"c1\" of project \"l\": Privileged containers are forbidden");
 	/* The trial left nothing. */
 	g_clear_pointer(&shown, json_decref);
-	shown = profile_show(here.db, "l", "default", NULL);
+	shown = profile_show(test_host.db, "l", "default", NULL);
 	ck_assert_uint_eq(json_object_size(json_object_get(shown, "config")), 0);
 }
 END_TEST
@@ -313,12 +289,12 @@ START_TEST(snapshots_and_backups)
 
 	create("{'name':'r','config':{'restricted':'true'}}");
 	create("{'name':'s','config':{'restricted':'true','restricted.snapshots':'allow'}}");
-	ck_assert(!project_check_snapshots(here.db, "r", &snapshot));
+	ck_assert(!project_check_snapshots(test_host.db, "r", &snapshot));
 	ck_assert_str_eq(snapshot->message, "Project \"r\" doesn't allow for snapshot creation");
-	ck_assert(!project_check_backups(here.db, "s", &backup));
+	ck_assert(!project_check_backups(test_host.db, "s", &backup));
 	ck_assert_str_eq(backup->message, "Project \"s\" doesn't allow for backup creation");
-	ck_assert(project_check_snapshots(here.db, "s", NULL));
-	ck_assert(project_check_snapshots(here.db, "default", NULL));
+	ck_assert(project_check_snapshots(test_host.db, "s", NULL));
+	ck_assert(project_check_snapshots(test_host.db, "default", NULL));
 }
 END_TEST
 
@@ -330,9 +306,9 @@ START_TEST(warnings)
 	g_autoptr(GError) error = NULL, unknown = NULL;
 	const char *uuid;
 
-	ck_assert(warning_raise(here.db, &warning, "first", NULL));
-	ck_assert(warning_raise(here.db, &warning, "second", NULL));
-	list = warning_list(here.db, NULL, NULL);
+	ck_assert(warning_raise(test_host.db, &warning, "first", NULL));
+	ck_assert(warning_raise(test_host.db, &warning, "second", NULL));
+	list = warning_list(test_host.db, NULL, NULL);
 	ck_assert_uint_eq(json_array_size(list), 1);
 	one = json_incref(json_array_get(list, 0));
 	uuid = json_text(one, "uuid");
@@ -341,56 +317,56 @@ START_TEST(warnings)
 	ck_assert_str_eq(json_text(one, "severity"), "high");
 	ck_assert_str_eq(json_text(one, "type"), "Network unavailable");
 	ck_assert_str_eq(json_text(one, "entity_url"), "/1.0/projects/default");
-	ck_assert(warning_set_status(&here, uuid, "acknowledged", NULL, NULL));
-	ck_assert(!warning_set_status(&here, uuid, "resolved", NULL, &error));
+	ck_assert(warning_set_status(&test_host, uuid, "acknowledged", NULL, NULL));
+	ck_assert(!warning_set_status(&test_host, uuid, "resolved", NULL, &error));
 	ck_assert_int_eq(error_status(error), 400);
-	ck_assert(warning_resolve(here.db, &warning, NULL));
-	ck_assert(warning_prune(here.db, NULL)); /* it was resolved just now: stays */
-	none = warning_show(here.db, uuid, NULL);
+	ck_assert(warning_resolve(test_host.db, &warning, NULL));
+	ck_assert(warning_prune(test_host.db, NULL)); /* it was resolved just now: stays */
+	none = warning_show(test_host.db, uuid, NULL);
 	ck_assert_str_eq(json_text(none, "status"), "resolved");
-	ck_assert(warning_raise(here.db, &warning, "again", NULL));
+	ck_assert(warning_raise(test_host.db, &warning, "again", NULL));
 	g_clear_pointer(&none, json_decref);
-	none = warning_show(here.db, uuid, NULL);
+	none = warning_show(test_host.db, uuid, NULL);
 	ck_assert_str_eq(json_text(none, "status"), "new");
-	ck_assert(warning_raise(here.db, &other, "x", NULL));
-	ck_assert(warning_forget(here.db, WARNING_OF_PROJECT, 1, NULL));
-	ck_assert(!warning_delete(&here, uuid, NULL, &unknown));
+	ck_assert(warning_raise(test_host.db, &other, "x", NULL));
+	ck_assert(warning_forget(test_host.db, WARNING_OF_PROJECT, 1, NULL));
+	ck_assert(!warning_delete(&test_host, uuid, NULL, &unknown));
 	ck_assert_int_eq(error_status(unknown), 404);
 	g_clear_pointer(&list, json_decref);
-	list = warning_list(here.db, NULL, NULL);
+	list = warning_list(test_host.db, NULL, NULL);
 	ck_assert_uint_eq(json_array_size(list), 1);
 }
 END_TEST
 
 START_TEST(server_config)
 {
-	g_autoptr(json_t) first = of("{'core.trust_password':'abc','user.a':'b'}");
-	g_autoptr(json_t) echo = of("{'core.trust_password':true,'user.a':null}");
-	g_autoptr(json_t) wrong = of("{'images.auto_update_interval':5}");
+	g_autoptr(json_t) first = test_json("{'core.trust_password':'abc','user.a':'b'}");
+	g_autoptr(json_t) echo = test_json("{'core.trust_password':true,'user.a':null}");
+	g_autoptr(json_t) wrong = test_json("{'images.auto_update_interval':5}");
 	g_autoptr(json_t) shown = NULL, own = NULL, changed = NULL;
 	g_autoptr(GError) error = NULL;
 	g_autofree char *interval = NULL, *names = NULL;
 
-	ck_assert(server_config_update(&here, first, FALSE, NULL, NULL, NULL));
-	shown = server_config_show(here.db, NULL);
+	ck_assert(server_config_update(&test_host, first, FALSE, NULL, NULL, NULL));
+	shown = server_config_show(test_host.db, NULL);
 	ck_assert(json_is_true(json_object_get(shown, "core.trust_password")));
-	ck_assert(server_config_update(&here, echo, FALSE, NULL, &changed, NULL));
+	ck_assert(server_config_update(&test_host, echo, FALSE, NULL, &changed, NULL));
 	names = json_print(changed);
 	ck_assert_str_eq(names, "[\"user.a\"]");
-	own = server_config_get(here.db, NULL);
+	own = server_config_get(test_host.db, NULL);
 	ck_assert_str_eq(json_text(own, "core.trust_password"), "abc");
 	ck_assert_uint_eq(json_object_size(own), 1);
-	ck_assert(!server_config_update(&here, wrong, TRUE, NULL, NULL, &error));
+	ck_assert(!server_config_update(&test_host, wrong, TRUE, NULL, NULL, &error));
 	ck_assert_str_eq(error->message,
 			 "cannot set 'images.auto_update_interval': invalid type float64");
-	interval = server_config_value(here.db, "images.auto_update_interval");
+	interval = server_config_value(test_host.db, "images.auto_update_interval");
 	ck_assert_str_eq(interval, "6");
 }
 END_TEST
 
 static void fill(TCase *tests)
 {
-	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_checked_fixture(tests, test_db_setup, test_db_teardown);
 	tcase_add_test(tests, features_say_whose);
 	tcase_add_test(tests, life);
 	tcase_add_test(tests, default_is_protected);

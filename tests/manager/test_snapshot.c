@@ -3,218 +3,14 @@
 #include "support.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "core/copy.h"
 #include "core/instance.h"
-#include "core/instances.h"
 #include "core/pool.h"
 #include "core/snapshot.h"
 #include "core/snapshot_name.h"
 #include "core/snapshot_schedule.h"
 #include "core/volume.h"
-#include "db/instance.h"
-#include "util/copy.h"
-
-/* --- the driver ------------------------------------------------------------------------------ */
-
-static struct {
-	GMutex mutex;
-	GHashTable *states; /* id -> state */
-	gboolean fail_start, fail_limit;
-	GString *limits; /* the keys that were applied */
-} fake;
-
-static enum instance_state get_state(const struct instance_place *place, pid_t *ret_init)
-{
-	enum instance_state state;
-
-	g_mutex_lock(&fake.mutex);
-	state = (enum instance_state)GPOINTER_TO_INT(g_hash_table_lookup(fake.states, place->id));
-	g_mutex_unlock(&fake.mutex);
-	if (ret_init)
-		*ret_init = 0;
-	return state ? state : INSTANCE_STOPPED;
-}
-
-static void set_state(const char *id, enum instance_state state)
-{
-	g_mutex_lock(&fake.mutex);
-	g_hash_table_insert(fake.states, g_strdup(id), GINT_TO_POINTER(state));
-	g_mutex_unlock(&fake.mutex);
-}
-
-static gboolean do_start(const struct instance_spec *spec, GError **error)
-{
-	if (fake.fail_start)
-		return fail(error, 500, "no start");
-	set_state(spec->place.id, INSTANCE_RUNNING);
-	return TRUE;
-}
-
-static gboolean do_stop(const struct instance_place *place, GError **error)
-{
-	(void)error;
-	set_state(place->id, INSTANCE_STOPPED);
-	return TRUE;
-}
-
-static gboolean do_shutdown(const struct instance_place *place, int timeout, GError **error)
-{
-	if (timeout == 7)
-		return fail(error, 500, "it does not want to");
-	return do_stop(place, error);
-}
-
-static gboolean do_freeze(const struct instance_place *place, GError **error)
-{
-	(void)error;
-	set_state(place->id, INSTANCE_FROZEN);
-	return TRUE;
-}
-
-static gboolean do_unfreeze(const struct instance_place *place, GError **error)
-{
-	(void)error;
-	set_state(place->id, INSTANCE_RUNNING);
-	return TRUE;
-}
-
-static gboolean do_stopped(const struct instance_spec *spec, GError **error)
-{
-	(void)spec, (void)error;
-	return TRUE;
-}
-
-static void do_forget(const struct instance_spec *spec)
-{
-	(void)spec;
-}
-
-static gboolean do_limit(const struct instance_spec *spec, const char *key, GError **error)
-{
-	if (fake.fail_limit)
-		return fail(error, 500, "no limit");
-	g_string_append_printf(fake.limits, "%s=%s ", key, json_text(spec->config, key));
-	return TRUE;
-}
-
-static const struct instance_driver driver = {
-	.name = "fake",
-	.start = do_start,
-	.shutdown = do_shutdown,
-	.stop = do_stop,
-	.freeze = do_freeze,
-	.unfreeze = do_unfreeze,
-	.stopped = do_stopped,
-	.forget = do_forget,
-	.state = get_state,
-	.limit = do_limit,
-};
-
-/* --- the daemon --------------------------------------------------------------------------------
- */
-
-static struct daemon host;
-
-#define MUST(call)                                                            \
-	do {                                                                  \
-		GError *problem = NULL;                                       \
-		gboolean ok_ = call;                                          \
-		ck_assert_msg(ok_, "%s", problem ? problem->message : #call); \
-	} while (0)
-
-#define REFUSED(call, status, words)                                                    \
-	do {                                                                            \
-		g_autoptr(GError) problem = NULL;                                       \
-		gboolean ok_ = call;                                                    \
-		ck_assert_msg(!ok_, "taken: %s", #call);                                \
-		ck_assert_msg(strstr(problem->message, words), "%s", problem->message); \
-		ck_assert_int_eq(error_status(problem), status);                        \
-	} while (0)
-
-static void setup(void)
-{
-	g_autofree char *pools = NULL;
-
-	memset(&fake, 0, sizeof fake);
-	fake.states = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	fake.limits = g_string_new(NULL);
-	host = (struct daemon){ .dir = g_dir_make_tmp("instance-XXXXXX", NULL) };
-	pools = daemon_path(&host, "storage-pools", NULL);
-	ck_assert_int_eq(g_mkdir_with_parents(pools, 0711), 0);
-	host.db = db_open("", NULL);
-	ck_assert_ptr_nonnull(host.db);
-	host.events = event_hub_new();
-	host.operations = operations_new();
-	host.instances = instances_new(&driver);
-	MUST(pool_startup(&host, NULL, &problem));
-	MUST(pool_create(&host, "p", "dir", "", NULL, NULL, &problem));
-}
-
-static void teardown(void)
-{
-	instances_wait(&host);
-	operations_free(host.operations);
-	instances_free(host.instances);
-	pools_free(host.pools);
-	event_hub_free(host.events);
-	db_close(host.db);
-	copy_delete(host.dir, NULL, NULL);
-	g_free(host.dir);
-	g_hash_table_unref(fake.states);
-	g_string_free(fake.limits, TRUE);
-}
-
-static struct instance *make(const char *name, const char *config, gboolean ephemeral,
-			     GError **error)
-{
-	g_autoptr(json_t) map = json_loads(config, 0, NULL);
-	g_autoptr(json_t) devices = json_pack("{s:{s:s, s:s, s:s}}", "root", "type", "disk", "path",
-					      "/", "pool", "p");
-	g_autoptr(json_t) profiles = json_pack("[s]", "default");
-	struct instance_new new = {
-		.project = "default",
-		.name = name,
-		.config = map,
-		.devices = devices,
-		.profiles = profiles,
-		.ephemeral = ephemeral,
-		.template = "create",
-	};
-
-	ck_assert_ptr_nonnull(map);
-	return instance_create(&host, &new, instance_content_none, NULL, error);
-}
-
-static struct instance *made(const char *name, const char *config)
-{
-	GError *error = NULL;
-	struct instance *inst = make(name, config, FALSE, &error);
-
-	ck_assert_msg(inst != NULL, "%s", error ? error->message : "");
-	return inst;
-}
-
-static gboolean is_there(const char *name)
-{
-	g_autoptr(instance_t) inst = instance_load(&host, "default", name, NULL);
-
-	return inst != NULL;
-}
-
-static gboolean has_file(const char *first, const char *second)
-{
-	g_autofree char *path = daemon_path(&host, first, second, NULL);
-
-	return g_file_test(path, G_FILE_TEST_EXISTS) || g_file_test(path, G_FILE_TEST_IS_SYMLINK);
-}
-
-static const char *last(struct instance *inst, const char *key)
-{
-	MUST(instance_reload(inst, &problem));
-	return json_text(inst->config, key);
-}
 
 /* --- names ------------------------------------------------------------------------------------ */
 
@@ -271,7 +67,7 @@ END_TEST
 
 static void put_file(const char *pool, const char *name, const char *file)
 {
-	g_autofree char *path = daemon_path(&host, "storage-pools", pool, "containers", name,
+	g_autofree char *path = daemon_path(&test_host, "storage-pools", pool, "containers", name,
 					    "rootfs", file, NULL);
 
 	ck_assert(g_file_set_contents(path, "x", 1, NULL));
@@ -279,7 +75,7 @@ static void put_file(const char *pool, const char *name, const char *file)
 
 static gboolean has_root_file(const char *pool, const char *name, const char *file)
 {
-	g_autofree char *path = daemon_path(&host, "storage-pools", pool, "containers", name,
+	g_autofree char *path = daemon_path(&test_host, "storage-pools", pool, "containers", name,
 					    "rootfs", file, NULL);
 
 	return g_file_test(path, G_FILE_TEST_EXISTS);
@@ -287,7 +83,7 @@ static gboolean has_root_file(const char *pool, const char *name, const char *fi
 
 static char *names(const char *name)
 {
-	g_autoptr(GPtrArray) all = instance_load_snapshots(&host, "default", name, NULL);
+	g_autoptr(GPtrArray) all = instance_load_snapshots(&test_host, "default", name, NULL);
 	GString *text = g_string_new(NULL);
 
 	for (guint i = 0; all && i < all->len; i++)
@@ -304,7 +100,7 @@ static void assert_snapshots(const char *name, const char *wanted)
 
 static struct instance *snapshot_of(const char *name, const char *snapshot)
 {
-	struct instance *snap = instance_load_snapshot(&host, "default", name, snapshot, NULL);
+	struct instance *snap = instance_load_snapshot(&test_host, "default", name, snapshot, NULL);
 
 	ck_assert_ptr_nonnull(snap);
 	return snap;
@@ -312,7 +108,7 @@ static struct instance *snapshot_of(const char *name, const char *snapshot)
 
 START_TEST(a_snapshot_and_back)
 {
-	g_autoptr(instance_t) inst = made("c1", "{\"user.a\":\"1\"}");
+	g_autoptr(instance_t) inst = test_created("c1", "{\"user.a\":\"1\"}");
 	g_autoptr(json_t) wanted = json_pack("{s:{s:s}}", "config", "user.a", "2");
 
 	put_file("p", "c1", "old");
@@ -325,7 +121,7 @@ START_TEST(a_snapshot_and_back)
 	REFUSED(snapshot_create(inst, "..", NULL, NULL, &problem), 400, "Invalid snapshot");
 	REFUSED(snapshot_restore(inst, "none", NULL, &problem), 404, "does not exist");
 	MUST(snapshot_restore(inst, "c1/s0", NULL, &problem));
-	ck_assert_str_eq(last(inst, "user.a"), "1");
+	ck_assert_str_eq(test_config(inst, "user.a"), "1");
 	ck_assert(has_root_file("p", "c1", "old"));
 	ck_assert(!has_root_file("p", "c1", "new"));
 	assert_snapshots("c1", "s0 ");
@@ -334,48 +130,48 @@ END_TEST
 
 START_TEST(a_restore_that_was_killed)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
 
 	put_file("p", "c1", "old");
 	MUST(snapshot_create(inst, "s0", NULL, NULL, &problem));
 	put_file("p", "c1", "new");
 	/* the rows are the snapshot's, the volume is not yet */
 	MUST(instance_set(inst, "volatile.restore", "s0", &problem));
-	snapshot_startup(&host);
+	snapshot_startup(&test_host);
 	ck_assert(has_root_file("p", "c1", "old"));
 	ck_assert(!has_root_file("p", "c1", "new"));
-	ck_assert_str_eq(last(inst, "volatile.restore"), "");
+	ck_assert_str_eq(test_config(inst, "volatile.restore"), "");
 	MUST(snapshot_restore(inst, "s0", NULL, &problem));
-	ck_assert_str_eq(last(inst, "volatile.restore"), "");
+	ck_assert_str_eq(test_config(inst, "volatile.restore"), "");
 }
 END_TEST
 
 START_TEST(one_that_runs_is_thawed_and_restarted)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
 
 	MUST(instance_start(inst, NULL, &problem));
 	MUST(snapshot_create(inst, "s0", NULL, NULL, &problem));
 	ck_assert_int_eq(instance_state(inst), INSTANCE_RUNNING);
-	ck_assert(!has_file("logs/c1", ".frozen"));
+	ck_assert(!test_has_file("logs/c1", ".frozen"));
 	MUST(snapshot_restore(inst, "s0", NULL, &problem));
 	ck_assert_int_eq(instance_state(inst), INSTANCE_RUNNING);
 	/* a daemon that died while it was frozen */
 	ck_assert(snapshot_freeze(inst));
 	ck_assert_int_eq(instance_state(inst), INSTANCE_FROZEN);
-	snapshot_startup(&host);
+	snapshot_startup(&test_host);
 	ck_assert_int_eq(instance_state(inst), INSTANCE_RUNNING);
 	/* one that its user froze stays so */
 	MUST(instance_freeze(inst, NULL, &problem));
 	MUST(snapshot_create(inst, "s1", NULL, NULL, &problem));
-	snapshot_startup(&host);
+	snapshot_startup(&test_host);
 	ck_assert_int_eq(instance_state(inst), INSTANCE_FROZEN);
 }
 END_TEST
 
 START_TEST(renamed_dated_deleted)
 {
-	g_autoptr(instance_t) inst = made("c1", "{\"snapshots.expiry\":\"1d\"}");
+	g_autoptr(instance_t) inst = test_created("c1", "{\"snapshots.expiry\":\"1d\"}");
 	g_autoptr(instance_t) snap = NULL, never = NULL, other = NULL;
 
 	MUST(snapshot_create(inst, "s0", NULL, NULL, &problem));
@@ -393,32 +189,34 @@ START_TEST(renamed_dated_deleted)
 	ck_assert_str_eq(other->expires_at, "2030-01-02T03:04:05Z");
 	MUST(snapshot_delete(other, NULL, &problem));
 	assert_snapshots("c1", "s1 ");
-	ck_assert(!has_file("storage-pools/p/containers-snapshots/c1", "s2"));
+	ck_assert(!test_has_file("storage-pools/p/containers-snapshots/c1", "s2"));
 }
 END_TEST
 
 START_TEST(by_the_clock)
 {
-	g_autoptr(instance_t) stopped = made("c1", "{\"snapshots.schedule\":\"30 12 * * *\"}");
-	g_autoptr(instance_t) always = made("c2", "{\"snapshots.schedule\":\"30 12 * * *\","
-						  "\"snapshots.schedule.stopped\":\"true\"}");
-	g_autoptr(instance_t) broken = made("c3", "{\"snapshots.schedule\":\"30 12 * * *\","
-						  "\"snapshots.schedule.stopped\":\"true\","
-						  "\"snapshots.pattern\":\"{{\"}");
+	g_autoptr(instance_t)
+		stopped = test_created("c1", "{\"snapshots.schedule\":\"30 12 * * *\"}");
+	g_autoptr(instance_t)
+		always = test_created("c2", "{\"snapshots.schedule\":\"30 12 * * *\","
+					    "\"snapshots.schedule.stopped\":\"true\"}");
+	g_autoptr(instance_t) broken = test_created("c3", "{\"snapshots.schedule\":\"30 12 * * *\","
+							  "\"snapshots.schedule.stopped\":\"true\","
+							  "\"snapshots.pattern\":\"{{\"}");
 	struct tm tm = {
 		.tm_year = 121, .tm_mday = 4, .tm_hour = 12, .tm_min = 30, .tm_isdst = -1
 	};
 	time_t noon = mktime(&tm);
 
-	snapshot_schedule_run(&host, noon - 60);
+	snapshot_schedule_run(&test_host, noon - 60);
 	assert_snapshots("c2", "");
-	snapshot_schedule_run(&host, noon);
+	snapshot_schedule_run(&test_host, noon);
 	assert_snapshots("c1", "");
 	assert_snapshots("c2", "snap0 ");
 	assert_snapshots("c3", "");
 	MUST(snapshot_create(always, "past", "2021-01-04T12:29:00Z", NULL, &problem));
 	MUST(snapshot_create(always, "soon", "2099-01-04T12:31:00Z", NULL, &problem));
-	snapshot_schedule_run(&host, noon + 24 * 60 * 60 + 60);
+	snapshot_schedule_run(&test_host, noon + 24 * 60 * 60 + 60);
 	assert_snapshots("c2", "snap0 soon ");
 }
 END_TEST
@@ -441,10 +239,10 @@ static struct instance *copied(struct instance *source, const char *name, const 
 
 START_TEST(copies_bring_their_snapshots)
 {
-	g_autoptr(instance_t) inst = made("c1", "{\"user.a\":\"1\"}");
+	g_autoptr(instance_t) inst = test_created("c1", "{\"user.a\":\"1\"}");
 	g_autoptr(instance_t) whole = NULL, alone = NULL, early = NULL, snap = NULL, theirs = NULL;
 
-	MUST(pool_create(&host, "q", "dir", "", NULL, NULL, &problem));
+	MUST(pool_create(&test_host, "q", "dir", "", NULL, NULL, &problem));
 	MUST(snapshot_create(inst, "s0", NULL, NULL, &problem));
 	put_file("p", "c1", "new");
 	whole = copied(inst, "c2", "q", TRUE);
@@ -467,7 +265,7 @@ END_TEST
 
 START_TEST(refreshed)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
 	g_autoptr(instance_t) copy = NULL, snap = NULL;
 
 	MUST(snapshot_create(inst, "s0", NULL, NULL, &problem));
@@ -487,50 +285,50 @@ END_TEST
 
 START_TEST(moved)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
 	g_autoptr(instance_t) after = NULL, snap = NULL;
 	struct copy_place to = { NULL, "c2", "q" };
 	struct copy_place nowhere = { NULL, NULL, "none" };
 
-	MUST(pool_create(&host, "q", "dir", "", NULL, NULL, &problem));
+	MUST(pool_create(&test_host, "q", "dir", "", NULL, NULL, &problem));
 	MUST(snapshot_create(inst, "s0", NULL, NULL, &problem));
 	REFUSED(copy_move(inst, &nowhere, NULL, NULL, &problem), 404, "pool not found");
 	MUST(instance_start(inst, NULL, &problem));
 	REFUSED(copy_move(inst, &to, NULL, NULL, &problem), 400, "must not be running");
 	MUST(instance_stop(inst, TRUE, 0, NULL, &problem));
 	MUST(copy_move(inst, &to, NULL, NULL, &problem));
-	ck_assert(!is_there("c1"));
-	ck_assert(!has_file("storage-pools/p/containers", "c1"));
-	ck_assert(!has_file("containers", "c1"));
-	after = instance_load(&host, "default", "c2", NULL);
+	ck_assert(!test_has_instance("c1"));
+	ck_assert(!test_has_file("storage-pools/p/containers", "c1"));
+	ck_assert(!test_has_file("containers", "c1"));
+	after = instance_load(&test_host, "default", "c2", NULL);
 	ck_assert_ptr_nonnull(after);
 	ck_assert_str_eq(after->pool, "q");
 	snap = snapshot_of("c2", "s0");
 	ck_assert_str_eq(snap->pool, "q");
 	MUST(snapshot_restore(after, "s0", NULL, &problem));
-	MUST(instance_lock(&host, "default", "c2", "x", NULL, &problem)); /* nothing is held */
-	instance_unlock(&host, "default", "c2", NULL);
+	MUST(instance_lock(&test_host, "default", "c2", "x", NULL, &problem)); /* nothing is held */
+	instance_unlock(&test_host, "default", "c2", NULL);
 }
 END_TEST
 
 START_TEST(a_move_that_was_killed)
 {
-	g_autoptr(instance_t) inst = made("c1", "{}");
+	g_autoptr(instance_t) inst = test_created("c1", "{}");
 	struct volume_ref here = instance_volume(inst);
 	struct volume_ref stray = { "q", "default", VOLUME_CONTAINER, "c1", NULL };
 	struct volume_new what = { 0 };
 
-	MUST(pool_create(&host, "q", "dir", "", NULL, NULL, &problem));
-	MUST(volume_copy(&host, &here, &stray, NULL, &what, &problem));
-	copy_startup(&host);
-	ck_assert(!volume_exists(&host, &stray));
-	ck_assert(volume_exists(&host, &here));
+	MUST(pool_create(&test_host, "q", "dir", "", NULL, NULL, &problem));
+	MUST(volume_copy(&test_host, &here, &stray, NULL, &what, &problem));
+	copy_startup(&test_host);
+	ck_assert(!volume_exists(&test_host, &stray));
+	ck_assert(volume_exists(&test_host, &here));
 }
 END_TEST
 
 static void fill(TCase *tests)
 {
-	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_checked_fixture(tests, test_host_setup, test_host_teardown);
 	tcase_add_loop_test(tests, patterns_show_a_moment, 0, G_N_ELEMENTS(patterns));
 	tcase_add_loop_test(tests, numbers_count_up, 0, G_N_ELEMENTS(numbers));
 	tcase_add_test(tests, a_snapshot_and_back);

@@ -21,19 +21,6 @@ static const struct storage_volume c1 = { VOLUME_CONTAINER, "c1", NULL, NULL };
 static const struct storage_volume c2 = { VOLUME_CONTAINER, "c2", NULL, NULL };
 static const struct storage_volume snap0 = { VOLUME_CONTAINER, "c1", "snap0", NULL };
 
-static void must(gboolean ok, GError *error)
-{
-	ck_assert_msg(ok, "%s", error ? error->message : "failed without an error");
-}
-
-#define MUST(call)                      \
-	do {                            \
-		GError *problem = NULL; \
-		gboolean ok_ = call;    \
-                                        \
-		must(ok_, problem);     \
-	} while (0)
-
 static void open_pool(const char *driver, const char *size)
 {
 	g_autoptr(json_t) config = json_object();
