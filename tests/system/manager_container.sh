@@ -3,54 +3,22 @@
 # The driver for containers and lxd-container with real ones: privileged, idmapped, with the
 # daemon dead, and with contents that want out.
 # usage: manager_container.sh BUILD    (root; speaks TAP; every mount lives in a private namespace)
-# shellcheck disable=SC2016,SC2317 # scripts for shells inside; check calls functions by name
-set -u
-PATH=$PATH:/usr/sbin:/sbin
+# shellcheck disable=SC1091,SC2016,SC2154,SC2317 # scripts for shells inside; the library has
+# them; check calls functions by name
+. "$(dirname "$0")/manager_lib.bash"
+[ -x "$build/tests/manager/lxc-tool" ] || skip "built without the manager"
+on_disk
+in_private "$@"
 
-if [ -z "${MANAGER_INSIDE-}" ]; then
-	build=$(realpath "${1:?usage: manager_container.sh BUILD}")
-	[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
-	[ -x "$build/tests/manager/lxc-tool" ] || { echo "1..0 # SKIP built without the manager"; exit 0; }
-	# in the guest, whose tmpfs cannot be idmapped (Linux 6.3), on its disk
-	[ -d /scratch ] && export TMPDIR=/scratch
-	dir=$(mktemp -d)
-	chmod 755 "$dir"
-	MANAGER_INSIDE=1 unshare -m --propagation private "$BASH" "$0" "$build" "$dir"
-	status=$?
-	rm -rf --one-file-system "$dir"
-	exit $status
-fi
-
-build=$1 dir=$2
 id=m$$
-daemon='' views='' failed=0
+views=''
 base=1000000 # the first id of an unprivileged container
 export LXD_LIBEXECDIR=$build/src/manager
 
-check() { # WHAT COMMAND...
-	local what=$1
-	shift
-	if "$@" >"$dir/out" 2>&1; then
-		echo "ok - $what"
-	else
-		echo "not ok - $what"
-		tail -n 20 "$dir/out" | sed 's/^/# /'
-		failed=1
-	fi
-}
-
-await() {
-	local end=$((SECONDS + 20))
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.02
-	done
-}
-
 # --- the surroundings --------------------------------------------------------
 
-# Answers every hook with 200 and writes down what was asked.
-start_daemon() {
+# In place of lxd: answers every hook with 200 and writes down what was asked.
+start_lxd() {
 	rm -f "$dir/unix.socket"
 	python3 - "$dir/unix.socket" "$dir/asked" <<-'END' &
 		import socket, sys
@@ -66,14 +34,8 @@ start_daemon() {
 		    c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 		    c.close()
 	END
-	daemon=$!
+	lxd=$!
 	await test -S "$dir/unix.socket"
-}
-
-kill_daemon() {
-	kill -9 "$daemon"
-	wait "$daemon" 2>/dev/null
-	return 0
 }
 
 make_root() { # DIRECTORY
@@ -141,7 +103,7 @@ cleanup() {
 	for name in un pr; do
 		tool "$name" stop >/dev/null 2>&1
 	done
-	kill -9 "$daemon" 2>/dev/null
+	kill -9 "$lxd" 2>/dev/null
 	wait
 	[ -d /scratch ] || umount -l "$dir"
 }
@@ -349,37 +311,37 @@ freezes() {
 survives_daemon() {
 	local init
 	init=$(init_of "$1")
-	kill_daemon
+	kill_lxd
 	[ "$(init_of "$1")" = "$init" ] && inside "$1" true && tool "$1" running | grep -qx "$id$1" || return 1
-	start_daemon
+	start_lxd
 	[ "$(init_of "$1")" = "$init" ]
 }
 
 # Without a daemon the stop hooks find nobody: the container ends all the same.
 stops_without_daemon() {
-	kill_daemon
+	kill_lxd
 	within 5000 tool "$1" stop && is "$1" 102 && await eval "! monitor_of $1"
 	local status=$?
-	start_daemon
+	start_lxd
 	return "$status"
 }
 
 no_start_without_daemon() {
-	kill_daemon
+	kill_lxd
 	! tool "$1" start && is "$1" 102
 	local status=$?
-	start_daemon
+	start_lxd
 	return "$status"
 }
 
 reboots_by_itself() {
 	local init
 	init=$(init_of "$1")
-	kill_daemon
+	kill_lxd
 	tool "$1" exec /bin/reboot
 	await eval "is $1 103 && [ \"\$(init_of $1)\" != $init ] && [ \"\$(init_of $1)\" -gt 0 ]"
 	local status=$?
-	start_daemon
+	start_lxd
 	return "$status"
 }
 
@@ -425,7 +387,7 @@ make_root "$dir/pr"
 describe un $base true '{"limits.memory": "64MiB", "limits.processes": "50", "limits.cpu.allowance": "50%"}'
 describe pr 0 false '{"security.privileged": "true"}'
 trap cleanup EXIT
-start_daemon
+start_lxd
 
 check "lxcfs serves" start_views
 check "an idmapped container starts" starts un
@@ -480,4 +442,4 @@ check "a stop without a daemon" stops_without_daemon un
 check "its profile is there" test -s "$dir/security/seccomp/${id}un"
 check "its profile goes" eval 'tool un forget && ! test -e "$dir/security/seccomp/${id}un"'
 cat "$dir/times"
-exit $failed
+finish

@@ -3,84 +3,18 @@
 # The daemon itself and the commands of lxd: starts, kills, sockets from a service manager, init,
 # sql, events, two clients at once, and its end.
 # usage: manager_daemon.sh BUILD    (root; speaks TAP; every mount lives in a private namespace)
-# shellcheck disable=SC2317,SC2034,SC2119,SC2120,SC2016 # check calls functions by name, eval the rest
-set -u
-PATH=$PATH:/usr/sbin:/sbin
+# shellcheck disable=SC1091,SC2016,SC2034,SC2154,SC2317 # the library has them; check calls
+# functions by name, eval the rest
+. "$(dirname "$0")/manager_lib.bash"
+needs lxc
+in_private "$@"
+all_in_dir
+unset LISTEN_FDS LISTEN_PID NOTIFY_SOCKET
+patience=30
 
-if [ -z "${MANAGER_INSIDE-}" ]; then
-	build=$(realpath "${1:?usage: manager_daemon.sh BUILD}")
-	[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
-	[ -x "$build/src/manager/lxd" ] || { echo "1..0 # SKIP built without the manager"; exit 0; }
-	command -v lxc >/dev/null || { echo "1..0 # SKIP needs the client lxc"; exit 0; }
-	dir=$(mktemp -d)
-	chmod 755 "$dir"
-	MANAGER_INSIDE=1 unshare -m --propagation private "$BASH" "$0" "$build" "$dir"
-	status=$?
-	rm -rf --one-file-system "$dir"
-	exit $status
-fi
-
-build=$1 dir=$2
-here=$(dirname "$0")
-lxd='' failed=0
-export LXD_DIR=$dir/lxd LXD_CONF=$dir/conf HOME=$dir LXD_LIBEXECDIR=$build/src/manager
-unset LXD_SOCKET LISTEN_FDS LISTEN_PID NOTIFY_SOCKET
-program=$build/src/manager/lxd
-
-check() { # WHAT COMMAND...
-	local what=$1
-	shift
-	if "$@" >"$dir/out" 2>&1; then
-		echo "ok - $what"
-	else
-		echo "not ok - $what"
-		tail -n 20 "$dir/out" | sed 's/^/# /'
-		failed=1
-	fi
-}
-
-await() {
-	local end=$((SECONDS + 30))
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.02
-	done
-}
-
-api() { # METHOD PATH [BODY [CURL'S OPTIONS...]]: the answer
-	local method=$1 path=$2 body=${3-}
-	shift $(($# > 3 ? 3 : $#))
-	curl -s --max-time 60 --unix-socket "$LXD_DIR/unix.socket" -X "$method" ${body:+-d "$body"} \
-		"$@" "lxd$path"
-}
-
-status_of() { # METHOD PATH [BODY [CURL'S OPTIONS...]]: the HTTP status
-	local method=$1 path=$2 body=${3-}
-	shift $(($# > 3 ? 3 : $#))
-	api "$method" "$path" "$body" -o /dev/null -w '%{http_code}' "$@"
-}
-
-start_lxd() { # OPTIONS...
-	"$program" --group root --logfile "$dir/lxd.log" "$@" >>"$dir/lxd.out" 2>&1 </dev/null &
-	lxd=$!
+start_lxd() {
+	run_lxd --logfile "$dir/lxd.log"
 	timeout 30 "$program" waitready --timeout 30
-}
-
-kill_lxd() {
-	kill -9 "$lxd"
-	wait "$lxd" 2>/dev/null
-	return 0
-}
-
-stop_lxd() {
-	kill "$lxd" && wait "$lxd"
-}
-
-refused() { # WORDS COMMAND...
-	local words=$1
-	shift
-	timeout 60 "$@" >"$dir/err" 2>&1 && return 1
-	grep -qF -- "$words" "$dir/err" || { cat "$dir/err"; return 1; }
 }
 
 says() { # WORDS COMMAND...
@@ -95,7 +29,7 @@ says() { # WORDS COMMAND...
 mkdir -p "$LXD_CONF"
 
 no_daemon() {
-	refused "still not running after 1s timeout" "$program" waitready --timeout 1 &&
+	refused "still not running after 1s timeout" timeout 60 "$program" waitready --timeout 1 &&
 		"$program" activateifneeded && [ ! -e "$LXD_DIR" ]
 }
 
@@ -104,8 +38,8 @@ is_lean() {
 }
 
 second_is_refused() {
-	refused "LXD is already running" "$program" --group root &&
-		[ "$(status_of GET /internal/ready)" = 200 ]
+	refused "LXD is already running" timeout 60 "$program" --group root &&
+		[ "$(status GET /internal/ready)" = 200 ]
 }
 
 survives_kill() {
@@ -242,8 +176,8 @@ sql() {
 			'INSERT INTO config (key, value) VALUES ("user.sql", "1")' &&
 		says "CREATE TABLE instances " "$program" sql global .schema &&
 		says 'INSERT INTO' "$program" sql global .dump &&
-		refused "syntax error" "$program" sql global 'SELEC 1' &&
-		refused "" "$program" sql nosuch 'SELECT 1'
+		refused "syntax error" timeout 60 "$program" sql global 'SELEC 1' &&
+		refused "" timeout 60 "$program" sql nosuch 'SELECT 1'
 }
 
 resources() {
@@ -258,7 +192,8 @@ warned() {
 }
 
 query() {
-	says '"yes"' lxc query /1.0 --raw && refused "Error: not found" lxc query /1.0/nosuch &&
+	says '"yes"' lxc query /1.0 --raw &&
+		refused "Error: not found" timeout 60 lxc query /1.0/nosuch &&
 		lxc query -X PATCH -d '{"config":{"user.q":"2"}}' /1.0 &&
 		[ "$(lxc config get user.q)" = 2 ] && says "| ID |" lxc operation list
 }
@@ -276,9 +211,9 @@ events() {
 	}
 	await listen_or_knock || return 1
 	for i in $(seq 100); do
-		api POST /1.0/profiles "{\"name\":\"p$i\"}" >"$dir/answer"
+		api POST /1.0/profiles -d "{\"name\":\"p$i\"}" >"$dir/answer"
 	done
-	api POST /1.0/profiles '{"name":"last"}' >"$dir/answer"
+	api POST /1.0/profiles -d '{"name":"last"}' >"$dir/answer"
 	await grep -q 'profiles/last' "$dir/events1" && await grep -q 'profiles/last' "$dir/events2"
 	kill "$listener" "$other"
 	wait "$listener" "$other"
@@ -291,16 +226,16 @@ events() {
 # Both read, both change, one is told that it is too late; then a hundred at once lose nothing.
 etag_conflict() {
 	local etag i n=0 pids=()
-	etag=$(api GET /1.0/profiles/last "" -D - -o /dev/null | tr -d '\r' |
+	etag=$(api GET /1.0/profiles/last -D - -o /dev/null | tr -d '\r' |
 		sed -n 's/^[Ee][Tt]ag: //p')
 	[ -n "$etag" ] &&
-		[ "$(status_of PUT /1.0/profiles/last '{"config":{"user.a":"1"}}' -H "If-Match: $etag")" = 200 ] &&
-		[ "$(status_of PUT /1.0/profiles/last '{"config":{"user.b":"1"}}' -H "If-Match: $etag")" = 412 ] &&
+		[ "$(status PUT /1.0/profiles/last -d '{"config":{"user.a":"1"}}' -H "If-Match: $etag")" = 200 ] &&
+		[ "$(status PUT /1.0/profiles/last -d '{"config":{"user.b":"1"}}' -H "If-Match: $etag")" = 412 ] &&
 		[ "$(lxc profile get last user.a)" = 1 ] || return 1
-	etag=$(api GET /1.0/profiles/last "" -D - -o /dev/null | tr -d '\r' |
+	etag=$(api GET /1.0/profiles/last -D - -o /dev/null | tr -d '\r' |
 		sed -n 's/^[Ee][Tt]ag: //p')
 	for i in $(seq 20); do
-		status_of PUT /1.0/profiles/last "{\"config\":{\"user.n\":\"$i\"}}" \
+		status PUT /1.0/profiles/last -d "{\"config\":{\"user.n\":\"$i\"}}" \
 			-H "If-Match: $etag" >"$dir/race.$i" &
 		pids+=($!)
 	done
@@ -385,11 +320,11 @@ stopping() {
 	await is_held || return 1
 	"$program" shutdown --timeout 30 &
 	down=$!
-	refuses() { [ "$(status_of POST /1.0/profiles '{"name":"late"}')" = 503 ]; }
+	refuses() { [ "$(status POST /1.0/profiles -d '{"name":"late"}')" = 503 ]; }
 	await refuses
 	local late=$?
-	api POST /1.0/profiles '{"name":"late"}' | grep -q 'LXD is shutting down' &&
-		[ "$(status_of GET /1.0/operations)" = 200 ] || late=1
+	api POST /1.0/profiles -d '{"name":"late"}' | grep -q 'LXD is shutting down' &&
+		[ "$(status GET /1.0/operations)" = 200 ] || late=1
 	touch "$dir/go"
 	wait "$starter"
 	wait "$down" && wait "$lxd" && [ "$late" = 0 ] && [ ! -e "$LXD_DIR/unix.socket" ]
@@ -397,7 +332,7 @@ stopping() {
 
 shut_down() {
 	"$program" shutdown --timeout 30 && wait "$lxd" && [ ! -e "$LXD_DIR/unix.socket" ] &&
-		refused "" "$program" shutdown --timeout 1
+		refused "" timeout 60 "$program" shutdown --timeout 1
 }
 
 check "without a daemon its commands say so and make nothing" no_daemon
@@ -417,7 +352,7 @@ check "lxc query and operation list" query
 check "events come to every listener, all of them, in order" events
 check "two clients, one object: one wins, the other knows" etag_conflict
 check "an image for what follows" \
-	eval 'sh "$here/../manager/make-image" "$dir/image" && lxc image import "$dir/image" --alias tiny'
+	eval '"$make_image" "$dir/image" && lxc image import "$dir/image" --alias tiny'
 check "an idle daemon uses no CPU" idle
 check "a database is lost, and its pool is still there" lose_database
 check "recover tells what it finds and what is missing" recover_misses
@@ -438,5 +373,4 @@ check "--syslog: what it says goes there, too" syslogged
 
 [ ! -f "$dir/lxd.out" ] || ! grep -E 'ERROR: (Address|Leak)Sanitizer|runtime error' "$dir/lxd.out" |
 	sed 's/^/# /' | grep . || failed=1
-echo "1..31"
-exit $failed
+finish

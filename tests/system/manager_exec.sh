@@ -3,69 +3,26 @@
 # Commands, consoles, files and logs of containers with the real client: streams, terminals, exit
 # codes, clients that go away, big files in a small daemon, and containers that want out.
 # usage: manager_exec.sh BUILD    (root; speaks TAP)
-# shellcheck disable=SC2317,SC2016 # check calls its functions by name; $ is the containers'
-set -u
-build=$(realpath "${1:?usage: manager_exec.sh BUILD}")
-[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
-[ -x "$build/src/manager/lxd" ] || { echo "1..0 # SKIP built without the manager"; exit 0; }
-for tool in lxc curl jq script busybox sftp python3; do
-	command -v $tool >/dev/null || { echo "1..0 # SKIP needs $tool"; exit 0; }
-done
-make_image=$(realpath "$(dirname "$0")/../manager/make-image")
-# in the guest, whose tmpfs cannot be idmapped (Linux 6.3), on its disk
-[ -d /scratch ] && export TMPDIR=/scratch
+# shellcheck disable=SC1091,SC2016,SC2154,SC2317 # the library has them; $ is the containers'; check
+# calls its functions by name
+. "$(dirname "$0")/manager_lib.bash"
+needs lxc curl jq script busybox sftp python3
+on_disk
 dir=$(mktemp -d)
 chmod 755 "$dir"
-export LXD_DIR=$dir/lxd LXD_CONF=$dir/conf HOME=$dir LXD_LIBEXECDIR=$build/src/manager TERM=xterm
-unset LXD_SOCKET
-daemon='' failed=0 count=0
-
-check() { # WHAT COMMAND...
-	local what=$1
-	shift
-	count=$((count + 1))
-	if "$@" >"$dir/out" 2>&1; then
-		echo "ok $count - $what"
-	else
-		echo "not ok $count - $what"
-		tail -n 20 "$dir/out" | sed 's/^/# /'
-		failed=1
-	fi
-}
-
-await() {
-	local end=$((SECONDS + 20))
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
-
-start_daemon() {
-	"$build/src/manager/lxd" --group root >>"$dir/log" 2>&1 </dev/null &
-	daemon=$!
-	await curl -sf --unix-socket "$LXD_DIR/unix.socket" http://lxd/1.0
-}
+all_in_dir
+export TERM=xterm
 
 cleanup() {
 	local name
 	for name in c1 c2; do
 		timeout 30 lxc delete -f "$name" >/dev/null 2>&1 </dev/null
 	done
-	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null
+	[ -z "$lxd" ] || kill "$lxd" 2>/dev/null
 	wait 2>/dev/null
 	rm -rf --one-file-system "$dir"
 }
 trap cleanup EXIT
-
-api() { # METHOD PATH [CURL-ARGUMENT]...
-	curl -sS -m 60 --unix-socket "$LXD_DIR/unix.socket" -X "$1" "http://lxd$2" "${@:3}"
-}
-
-status() { # METHOD PATH [CURL-ARGUMENT]...: the HTTP status alone
-	curl -s -m 60 -o /dev/null -w '%{http_code}' --unix-socket "$LXD_DIR/unix.socket" -X "$1" \
-		"http://lxd$2" "${@:3}"
-}
 
 header() { # NAME PATH
 	curl -sS -I --unix-socket "$LXD_DIR/unix.socket" "http://lxd$2" |
@@ -198,7 +155,7 @@ not_without_secret() {
 		-H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==')"
 }
 
-refused() {
+not_running() {
 	is 'Instance is not running' "$(api POST /1.0/instances/c2/exec -d '{"command":["true"]}' |
 		jq -r .error)" &&
 		is 404 "$(status POST /1.0/instances/none/exec -d '{"command":["true"]}')" &&
@@ -276,12 +233,12 @@ made_by_the_kernel() { # and of no size
 
 big_files() { # 100 MB there and back; the daemon stays small
 	local before peak
-	before=$(awk '/VmRSS/ { print $2 }' "/proc/$daemon/status")
-	echo 5 >"/proc/$daemon/clear_refs"
+	before=$(awk '/VmRSS/ { print $2 }' "/proc/$lxd/status")
+	echo 5 >"/proc/$lxd/clear_refs"
 	head -c 104857600 /dev/urandom >"$dir/huge"
 	lxc file push "$dir/huge" c1/root/huge &&
 		lxc file pull c1/root/huge - | cmp - "$dir/huge" || return 1
-	peak=$(awk '/VmHWM/ { print $2 }' "/proc/$daemon/status")
+	peak=$(awk '/VmHWM/ { print $2 }' "/proc/$lxd/status")
 	inside 'rm /root/huge'
 	rm "$dir/huge"
 	echo "from $before to $peak kB"
@@ -354,7 +311,7 @@ helper_killed() { # while a file is read: an end, and no hang
 		"http://lxd${F}/root/zeros" &
 	client=$!
 	await test -s "$dir/part" || return 1
-	kill -9 "$(pgrep -P "$daemon" -f 'lxd-container files')" || return 1
+	kill -9 "$(pgrep -P "$lxd" -f 'lxd-container files')" || return 1
 	! wait "$client" && is 200 "$(status GET "${F}/root/r")"
 }
 
@@ -370,7 +327,7 @@ stopped_meanwhile() {
 }
 
 nothing_left() { # no helper lives on
-	await eval '! pgrep -P "$daemon" -f "lxd-container (files|exec)"'
+	await eval '! pgrep -P "$lxd" -f "lxd-container (files|exec)"'
 }
 
 # --- logs -----------------------------------------------------------------------------------
@@ -388,14 +345,14 @@ mkdir -p "$LXD_DIR"
 head -c 20000000 /dev/urandom >"$dir/big"
 # sanitizers keep what was freed
 room=$(nm -D "$build/src/manager/lxd" | grep -q __asan && echo 400000 || echo 12000)
-start_daemon || { cat "$dir/log"; echo "Bail out! the daemon does not start"; exit 1; }
+start_lxd || bail_out "the daemon does not start"
 {
 	lxc storage create default dir
 	lxc profile device add default root disk path=/ pool=default
 	lxc image import "$dir/image" --alias bb
 	lxc launch bb c1
 	lxc init bb c2
-} >"$dir/out" 2>&1 </dev/null || { cat "$dir/out" "$dir/log"; echo "Bail out! no container"; exit 1; }
+} >"$dir/out" 2>&1 </dev/null || { cat "$dir/out"; bail_out "no container"; }
 check "stdout and stderr apart" streams_apart
 check "stdin" stdin_through
 check "much output" much_output
@@ -410,7 +367,7 @@ check "a killed client takes its command along" client_killed
 check "output that is recorded" recorded
 check "nobody comes for the streams" nobody_comes
 check "no stream without its secret" not_without_secret
-check "no command in what is stopped or frozen" refused
+check "no command in what is stopped or frozen" not_running
 check "the console's log" console_log
 check "the console attached to" console_attached
 check "files pushed and pulled" pushed_and_pulled
@@ -431,5 +388,4 @@ check "a killed file server" helper_killed
 check "a container stopped under its command" stopped_meanwhile
 check "no process left" nothing_left
 check "logs" logs
-echo "1..$count"
-exit "$failed"
+finish

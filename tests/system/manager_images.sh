@@ -3,66 +3,20 @@
 # Images with the real client: every kind in and out again byte by byte, aliases, projects, what
 # is refused, and a daemon that is killed while it takes them.
 # usage: manager_images.sh BUILD    (root; speaks TAP)
-# shellcheck disable=SC2317 # check calls its functions by name
-set -u
-build=$(realpath "${1:?usage: manager_images.sh BUILD}")
-[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
-[ -x "$build/src/manager/lxd" ] || { echo "1..0 # SKIP built without the manager"; exit 0; }
-command -v lxc >/dev/null || { echo "1..0 # SKIP needs the lxc client"; exit 0; }
-make_image=$(realpath "$(dirname "$0")/../manager/make-image")
+# shellcheck disable=SC1091,SC2034,SC2154,SC2317 # the library has or wants them; check calls its
+# functions by name
+. "$(dirname "$0")/manager_lib.bash"
+needs lxc
 dir=$(mktemp -d)
-export LXD_DIR=$dir/lxd LXD_CONF=$dir/conf HOME=$dir
-unset LXD_SOCKET
-daemon='' failed=0 count=0
-
-check() { # WHAT COMMAND...
-	local what=$1
-	shift
-	count=$((count + 1))
-	if "$@" >"$dir/out" 2>&1; then
-		echo "ok $count - $what"
-	else
-		echo "not ok $count - $what"
-		tail -n 20 "$dir/out" | sed 's/^/# /'
-		failed=1
-	fi
-}
-
-start_daemon() {
-	local end=$((SECONDS + 30))
-	"$build/src/manager/lxd" --group root >>"$dir/log" 2>&1 </dev/null &
-	daemon=$!
-	until curl -sf --unix-socket "$LXD_DIR/unix.socket" http://lxd/1.0 >/dev/null; do
-		[ $SECONDS -lt $end ] && kill -0 "$daemon" || return 1
-		sleep 0.05
-	done
-}
-
-kill_daemon() {
-	kill -9 "$daemon"
-	wait "$daemon" 2>/dev/null
-}
+all_in_dir
+patience=30
 
 cleanup() {
-	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null
+	[ -z "$lxd" ] || kill "$lxd" 2>/dev/null
 	wait 2>/dev/null
 	rm -rf "$dir"
 }
 trap cleanup EXIT
-
-api() { # METHOD PATH [CURL-ARGUMENT]...
-	curl -sS -m 60 --unix-socket "$LXD_DIR/unix.socket" -X "$1" "http://lxd$2" "${@:3}"
-}
-
-says() { # TEXT COMMAND...: it fails with these words
-	local words=$1 out
-	shift
-	if out=$("$@" 2>&1 </dev/null); then
-		echo "went well: $out"
-		return 1
-	fi
-	grep -qF -- "$words" <<<"$out" || { echo "$out"; return 1; }
-}
 
 files() {
 	find "$LXD_DIR/images" -type f | wc -l
@@ -105,12 +59,12 @@ range() {
 
 aliases() {
 	lxc image alias create a/b/c "$(sum "$dir/gzip")" &&
-		says 'Alias "a/b/c" already exists' lxc image alias create a/b/c "$(sum "$dir/gzip")" &&
+		refused 'Alias "a/b/c" already exists' lxc image alias create a/b/c "$(sum "$dir/gzip")" &&
 		lxc image alias rename a/b/c d/e &&
 		[ "$(lxc query /1.0/images/aliases/d/e | jq -r .name)" = d/e ] &&
 		[ "$(api GET /1.0/images/aliases/d%2Fe | jq -r .metadata.name)" = d/e ] &&
 		lxc image alias delete d/e &&
-		says 'Image alias not found' lxc query /1.0/images/aliases/d/e
+		refused 'Image alias not found' lxc query /1.0/images/aliases/d/e
 }
 
 edit() {
@@ -126,20 +80,20 @@ conflict() {
 
 two_projects() {
 	lxc project create p -c features.images=true &&
-		says 'not found' lxc image info --project p gzip &&
+		refused 'not found' lxc image info --project p gzip &&
 		lxc image import "$dir/gzip" --project p </dev/null &&
 		lxc image delete "$(sum "$dir/gzip")" --project p &&
 		[ -e "$LXD_DIR/images/$(sum "$dir/gzip")" ] &&
 		lxc project delete p
 }
 
-refused() {
+no_images() {
 	head -c 100000 /dev/urandom >"$dir/random"
 	tar -C "$dir" -cf "$dir/other" random
-	says 'Unsupported compression' lxc image import "$dir/random" &&
-		says 'metadata.yaml' lxc image import "$dir/other" &&
-		says 'already exists' lxc image import "$dir/gzip" &&
-		says 'Image source not found' lxc query --wait -X POST \
+	refused 'Unsupported compression' lxc image import "$dir/random" &&
+		refused 'metadata.yaml' lxc image import "$dir/other" &&
+		refused 'already exists' lxc image import "$dir/gzip" &&
+		refused 'Image source not found' lxc query --wait -X POST \
 			"/1.0/images/$(sum "$dir/gzip")/refresh"
 }
 
@@ -160,9 +114,9 @@ killed() {
 		{ api POST /1.0/images -H 'Content-Type: application/octet-stream' \
 			--limit-rate 20M --data-binary "@$dir/k"; } >/dev/null 2>&1 &
 		sleep "0.0$((RANDOM % 90 + 10))"
-		kill_daemon
+		kill_lxd
 		wait $! 2>/dev/null
-		start_daemon || return 1
+		start_lxd || return 1
 		for fp in $(api GET '/1.0/images' | jq -r '.metadata[]'); do
 			api GET "$fp/export" -f -o /dev/null || return 1
 		done
@@ -184,7 +138,7 @@ mkdir -p "$LXD_DIR"
 for kind in gzip xz zstd bzip2 none squashfs split; do
 	"$make_image" "$dir/$kind" "$kind" || exit 1
 done
-start_daemon || { cat "$dir/log"; echo "Bail out! the daemon does not start"; exit 1; }
+start_lxd || bail_out "the daemon does not start"
 check "gzip" in_and_out gzip .tar.gz
 check "xz" in_and_out xz .tar.xz
 check "zstd" in_and_out zstd .tar.zst
@@ -197,9 +151,8 @@ check "aliases, with slashes" aliases
 check "edited, and found by it" edit
 check "not edited by two at once" conflict
 check "one file in two projects" two_projects
-check "what is no image is refused" refused
+check "what is no image is refused" no_images
 check "and leaves no file" nothing_left_behind
 check "killed while it imports" killed
 check "deleted with their files" delete_all
-echo "1..$count"
-exit "$failed"
+finish

@@ -3,76 +3,24 @@
 # Instances with the real client against our lxd: their life, their devices, their limits, kills
 # of the daemon in the middle, and the views inside when lxcfs is served.
 # usage: manager_instances.sh BUILD    (root; speaks TAP; every mount lives in a private namespace)
-# shellcheck disable=SC2317 # check calls its functions by name
-set -u
-PATH=$PATH:/usr/sbin:/sbin
-
-if [ -z "${MANAGER_INSIDE-}" ]; then
-	build=$(realpath "${1:?usage: manager_instances.sh BUILD}")
-	[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
-	[ -x "$build/src/manager/lxd" ] || { echo "1..0 # SKIP built without the manager"; exit 0; }
-	command -v lxc >/dev/null || { echo "1..0 # SKIP needs the client lxc"; exit 0; }
-	# in the guest, whose tmpfs cannot be idmapped (Linux 6.3), on its disk
-	[ -d /scratch ] && export TMPDIR=/scratch
-	dir=$(mktemp -d)
-	chmod 755 "$dir"
-	MANAGER_INSIDE=1 unshare -m --propagation private "$BASH" "$0" "$build" "$dir"
-	status=$?
-	rm -rf --one-file-system "$dir"
-	exit $status
-fi
-
-build=$1 dir=$2
-here=$(dirname "$0")
+# shellcheck disable=SC1091,SC2034,SC2154,SC2317 # the library has or wants them; check calls its
+# functions by name
+. "$(dirname "$0")/manager_lib.bash"
+needs lxc
+on_disk
+in_private "$@"
+all_in_dir
 id=i$$ # what instances here are called begins with it
-lxd='' views='' failed=0
-export LXD_DIR=$dir/lxd LXD_CONF=$dir/conf HOME=$dir LXD_LIBEXECDIR=$build/src/manager
-unset LXD_SOCKET
-
-check() { # WHAT COMMAND...
-	local what=$1
-	shift
-	if "$@" >"$dir/out" 2>&1; then
-		echo "ok - $what"
-	else
-		echo "not ok - $what"
-		tail -n 20 "$dir/out" | sed 's/^/# /'
-		failed=1
-	fi
-}
-
-await() {
-	local end=$((SECONDS + 30))
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.02
-	done
-}
-
-api() { # METHOD PATH [BODY]: the answer
-	curl -s --max-time 60 --unix-socket "$LXD_DIR/unix.socket" -X "$1" ${3:+-d "$3"} "lxd$2"
-}
+views=''
+patience=30
 
 is_ready() {
-	[ "$(curl -s -o /dev/null -w '%{http_code}' --max-time 5 --unix-socket "$LXD_DIR/unix.socket" \
-		lxd/internal/ready)" = 200 ]
+	[ "$(status GET /internal/ready -m 5)" = 200 ]
 }
 
 start_lxd() {
-	"$build/src/manager/lxd" --group root --logfile "$dir/lxd.log" >>"$dir/lxd.out" 2>&1 \
-		</dev/null &
-	lxd=$!
+	run_lxd --logfile "$dir/lxd.log"
 	await is_ready
-}
-
-kill_lxd() {
-	kill -9 "$lxd"
-	wait "$lxd" 2>/dev/null
-	return 0
-}
-
-stop_lxd() {
-	kill "$lxd" && wait "$lxd" && lxd=''
 }
 
 state() { # NAME
@@ -98,13 +46,6 @@ key() { # NAME KEY
 	lxc config get "$1" "$2"
 }
 
-refused() { # WORDS COMMAND...
-	local words=$1
-	shift
-	"$@" 2>"$dir/err" && return 1
-	grep -qF -- "$words" "$dir/err" || { cat "$dir/err"; return 1; }
-}
-
 # Nothing of an instance that is gone is on the host.
 no_trace() { # NAME
 	local left
@@ -118,7 +59,7 @@ no_trace() { # NAME
 
 set_up() {
 	mkdir -p "$LXD_CONF" && start_lxd &&
-		sh "$here/../manager/make-image" "$dir/image" &&
+		"$make_image" "$dir/image" &&
 		lxc storage create p dir && lxc profile device add default root disk path=/ pool=p &&
 		lxc image import "$dir/image" --alias bb
 }
@@ -327,15 +268,18 @@ killed_in() { # WHAT COUNT: WHAT is a function that gets a name
 }
 
 creating_before() { :; }
-creating() { api POST /1.0/instances "{\"name\":\"$1\",\"source\":{\"type\":\"image\",\"alias\":\"bb\"}}"; }
+creating() {
+	api POST /1.0/instances \
+		-d "{\"name\":\"$1\",\"source\":{\"type\":\"image\",\"alias\":\"bb\"}}"
+}
 creating_after() { whole_or_not_there "$1"; }
 
 starting_before() { lxc init bb "$1" -c boot.autostart=false; }
-starting() { api PUT "/1.0/instances/$1/state" '{"action":"start"}'; }
+starting() { api PUT "/1.0/instances/$1/state" -d '{"action":"start"}'; }
 starting_after() { state "$1" | grep -q . && whole_or_not_there "$1"; }
 
 renaming_before() { lxc init bb "$1"; }
-renaming() { api POST "/1.0/instances/$1" "{\"name\":\"$1x\"}"; }
+renaming() { api POST "/1.0/instances/$1" -d "{\"name\":\"$1x\"}"; }
 renaming_after() {
 	if state "$1x" | grep -q .; then
 		[ -z "$(state "$1")" ] && whole_or_not_there "$1x" && lxc delete -f "$1x"
@@ -442,4 +386,4 @@ if grep -E 'runtime error|AddressSanitizer' "$dir/lxd.out" >"$dir/out"; then
 	echo 'not ok - no complaint of a sanitizer'
 	failed=1
 fi
-exit $failed
+exit "$failed"

@@ -3,43 +3,14 @@
 # Snapshots, copies, moves, publication, backups and schedules with the real client, on a dir and a
 # btrfs pool, and a daemon that is killed inside each of them.
 # usage: manager_snapshots.sh BUILD    (root; speaks TAP)
-# shellcheck disable=SC2317 # check calls its functions by name
-set -u
-build=$(realpath "${1:?usage: manager_snapshots.sh BUILD}")
-[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
-[ -x "$build/src/manager/lxd" ] || { echo "1..0 # SKIP built without the manager"; exit 0; }
-for tool in lxc curl jq mkfs.btrfs busybox; do
-	command -v "$tool" >/dev/null || { echo "1..0 # SKIP needs $tool"; exit 0; }
-done
-make_image=$(realpath "$(dirname "$0")/../manager/make-image")
+# shellcheck disable=SC1091,SC2034,SC2154,SC2317 # the library has or wants them; check calls its
+# functions by name
+. "$(dirname "$0")/manager_lib.bash"
+needs lxc curl jq mkfs.btrfs busybox
 dir=$(mktemp -d)
 chmod 0711 "$dir" # containers are below it
-export LXD_DIR=$dir/lxd LXD_CONF=$dir/conf HOME=$dir LXD_LIBEXECDIR=$build/src/manager
-unset LXD_SOCKET
-daemon='' failed=0 count=0
-
-check() { # WHAT COMMAND...
-	local what=$1
-	shift
-	count=$((count + 1))
-	if "$@" >"$dir/out" 2>&1 </dev/null; then
-		echo "ok $count - $what"
-	else
-		echo "not ok $count - $what"
-		tail -n 20 "$dir/out" | sed 's/^/# /'
-		failed=1
-	fi
-}
-
-start_daemon() {
-	local end=$((SECONDS + 60))
-	"$build/src/manager/lxd" --group root >>"$dir/log" 2>&1 </dev/null &
-	daemon=$!
-	until curl -sf --unix-socket "$LXD_DIR/unix.socket" http://lxd/1.0 >/dev/null; do
-		[ "$SECONDS" -lt "$end" ] && kill -0 "$daemon" || return 1
-		sleep 0.05
-	done
-}
+all_in_dir
+patience=60
 
 cleanup() {
 	local name
@@ -47,7 +18,7 @@ cleanup() {
 		timeout 60 lxc delete -f "$name" </dev/null >/dev/null 2>&1
 	done
 	timeout 60 lxc storage delete bt </dev/null >/dev/null 2>&1
-	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null
+	[ -z "$lxd" ] || kill "$lxd" 2>/dev/null
 	wait 2>/dev/null
 	umount -l "$LXD_DIR"/storage-pools/* "$LXD_DIR/shmounts" "$LXD_DIR/devlxd" 2>/dev/null
 	rm -rf "$dir"
@@ -56,20 +27,6 @@ trap cleanup EXIT
 
 lxc() {
 	timeout 120 lxc "$@"
-}
-
-api() { # METHOD PATH [CURL-ARGUMENT]...
-	curl -sS -m 60 --unix-socket "$LXD_DIR/unix.socket" -X "$1" "http://lxd$2" "${@:3}"
-}
-
-says() { # TEXT COMMAND...: it fails with these words
-	local words=$1 out
-	shift
-	if out=$("$@" 2>&1 </dev/null); then
-		echo "went well: $out"
-		return 1
-	fi
-	grep -qF -- "$words" <<<"$out" || { echo "$out"; return 1; }
 }
 
 root() { # NAME [PROJECT_]: where its files are
@@ -86,14 +43,14 @@ make_one() { # POOL
 	lxc init bb c1 -s "$1" && touch "$(root c1)/a" && lxc snapshot c1 &&
 		touch "$(root c1)/b" && lxc snapshot c1 s1 && touch "$(root c1)/c" &&
 		[ "$(snapshots c1)" = 'snap0 s1 ' ] &&
-		says 'already exists' lxc snapshot c1 s1 &&
-		says 'Cannot contain' lxc snapshot c1 'x y'
+		refused 'already exists' lxc snapshot c1 s1 &&
+		refused 'Cannot contain' lxc snapshot c1 'x y'
 }
 
 rename_delete() {
 	lxc rename c1/snap0 c1/old && [ "$(snapshots c1)" = 'old s1 ' ] &&
 		lxc snapshot c1 gone && lxc delete c1/gone && [ "$(snapshots c1)" = 'old s1 ' ] &&
-		says 'InstanceSnapshot not found' lxc query /1.0/instances/c1/snapshots/gone
+		refused 'InstanceSnapshot not found' lxc query /1.0/instances/c1/snapshots/gone
 }
 
 expiry() {
@@ -121,7 +78,7 @@ restore() {
 		[ -e "$(root c1)/a" ] && [ ! -e "$(root c1)/b" ] &&
 		[ -z "$(lxc config get c1 user.now)" ] &&
 		lxc restore c1 s1 && [ -e "$(root c1)/b" ] && [ ! -e "$(root c1)/c" ] &&
-		says 'does not exist' lxc restore c1 none
+		refused 'does not exist' lxc restore c1 none
 }
 
 running() {
@@ -136,8 +93,8 @@ copies() { # OTHER POOL
 		lxc copy c1/old c3 && [ ! -e "$(root c3)/b" ] && [ -e "$(root c3)/a" ] &&
 		lxc copy c1 c4 -s "$1" --instance-only && [ -z "$(snapshots c4)" ] &&
 		[ -e "$LXD_DIR/storage-pools/$1/containers/c4/rootfs/b" ] &&
-		says 'already exists' lxc copy c1 c2 &&
-		says 'Instance not found' lxc copy c0 c9 &&
+		refused 'already exists' lxc copy c1 c2 &&
+		refused 'Instance not found' lxc copy c0 c9 &&
 		[ "$(lxc config get c1 volatile.uuid)" != "$(lxc config get c2 volatile.uuid)" ]
 }
 
@@ -158,7 +115,7 @@ moves() { # POOL OTHER POOL
 		[ "$(lxc list --project pr -f csv -c n | tr '\n' ' ')" = 'c1 c3 ' ] &&
 		[ -e "$(root pr_c3)/a" ] && [ ! -e "$(root c3)" ] &&
 		lxc delete --project pr c1 && lxc delete --project pr c3 && lxc project delete pr &&
-		lxc start c4 && says 'must not be running' lxc query --wait -X POST \
+		lxc start c4 && refused 'must not be running' lxc query --wait -X POST \
 			-d "{\"migration\": true, \"pool\": \"$1\"}" /1.0/instances/c4 &&
 		lxc stop -f c4
 }
@@ -170,7 +127,7 @@ publishes() {
 		[ "$(lxc image get-property mine one)" = two ] &&
 		lxc launch mine p1 && lxc exec p1 -- test -e /later &&
 		[ "$(lxc exec p1 -- stat -c %u /bin/busybox)" = 0 ] &&
-		lxc exec p1 -- chown 1000:1000 /later && says 'currently running' lxc publish p1 &&
+		lxc exec p1 -- chown 1000:1000 /later && refused 'currently running' lxc publish p1 &&
 		lxc publish p1 --force --alias again --compression zstd &&
 		lxc delete -f p1 && lxc init again p2 &&
 		[ "$(stat -c %u "$(root p2)/later")" = 1000 ] && lxc delete p2 &&
@@ -182,7 +139,7 @@ backups() { # OTHER POOL
 		lxc import "$dir/c1.tgz" i1 && [ "$(snapshots i1)" = 's1 s2 ' ] &&
 		lxc import "$dir/c1.tgz" i2 -s "$1" && lxc restore i2 s1 &&
 		[ ! -e "$LXD_DIR/storage-pools/$1/containers/i2/rootfs/later" ] &&
-		says 'already exists' lxc import "$dir/c1.tgz" &&
+		refused 'already exists' lxc import "$dir/c1.tgz" &&
 		lxc start i2 && lxc delete -f i2 && lxc delete i1 &&
 		lxc export c1 "$dir/only.tzst" --instance-only --compression zstd &&
 		lxc import "$dir/only.tzst" i3 && [ -z "$(snapshots i3)" ] && lxc delete i3 &&
@@ -194,7 +151,7 @@ hostile() { # archives that want out
 		tar -C "$dir" -xOf "$dir/c1.tgz" backup/index.yaml >"$dir/index" &&
 		sed 's/^- s1$/- ..\/..\/x/' "$dir/index" >"$dir/bad/backup/index.yaml" &&
 		tar -C "$dir/bad" -cf "$dir/bad.tar" backup/index.yaml backup/container &&
-		says 'Cannot contain' lxc import "$dir/bad.tar" h1 &&
+		refused 'Cannot contain' lxc import "$dir/bad.tar" h1 &&
 		sed '/^- s[12]$/d; s/^snapshots:$/snapshots: []/' "$dir/index" \
 			>"$dir/bad/backup/index.yaml" &&
 		ln -s "$dir" "$dir/bad/backup/container/rootfs/out" &&
@@ -212,7 +169,7 @@ hostile() { # archives that want out
 	[ -z "$(find "$dir" -path "$dir/bad" -prune -o -name escaped -print)" ] || return 1
 	lxc delete h1 2>/dev/null
 	head -c 100000 /dev/urandom >"$dir/bad.tar"
-	says 'backup/index.yaml' lxc import "$dir/bad.tar" h1 &&
+	refused 'backup/index.yaml' lxc import "$dir/bad.tar" h1 &&
 		! lxc info h1 && [ ! -e "$LXD_DIR/containers/h1" ]
 }
 
@@ -278,10 +235,9 @@ killed_in() {
 	while [ $((n--)) -gt 0 ]; do
 		"$@" >/dev/null 2>&1 </dev/null &
 		sleep "0.$(printf %03d $((RANDOM % 300 + 5)))"
-		kill -9 "$daemon"
-		wait "$daemon" 2>/dev/null
+		kill_lxd
 		wait $! 2>/dev/null
-		start_daemon && in_order || return 1
+		start_lxd && in_order || return 1
 		lxc delete k1 2>/dev/null
 		lxc delete c1/k 2>/dev/null
 	done
@@ -295,13 +251,12 @@ move_there_and_back() {
 
 mkdir -p "$LXD_DIR"
 "$make_image" "$dir/image" none || exit 1
-start_daemon || { cat "$dir/log"; echo "Bail out! the daemon does not start"; exit 1; }
+start_lxd || bail_out "the daemon does not start"
 if ! { lxc storage create default dir </dev/null >/dev/null 2>&1 &&
 	lxc storage create bt btrfs size=300MB </dev/null >/dev/null &&
 	lxc profile device add default root disk path=/ pool=default </dev/null >/dev/null &&
 	lxc image import "$dir/image" --alias bb </dev/null >/dev/null; }; then
-	echo "Bail out! no pools"
-	exit 1
+	bail_out "no pools"
 fi
 
 for pool in default bt; do
@@ -338,5 +293,4 @@ check "killed in a move" killed_in 4 move_there_and_back
 check "killed in a publication" killed_in 3 lxc publish c1 --alias k
 check "killed in an export" killed_in 3 lxc export c1 "$dir/k.tgz"
 check "killed in an import" killed_in 4 lxc import "$dir/c1.tgz" k1
-echo "1..$count"
-exit "$failed"
+finish

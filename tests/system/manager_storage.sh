@@ -3,76 +3,16 @@
 # Storage pools with the real client: made, shown, changed, deleted; still there after the daemon
 # was killed; undone when it is killed while it makes one; a pool without space.
 # usage: manager_storage.sh BUILD    (root; speaks TAP; every mount lives in a private namespace)
-# shellcheck disable=SC2317 # check calls its functions by name
-set -u
-PATH=$PATH:/usr/sbin:/sbin
-
-if [ -z "${MANAGER_INSIDE-}" ]; then
-	build=$(realpath "${1:?usage: manager_storage.sh BUILD}")
-	[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
-	[ -x "$build/src/manager/lxd" ] || { echo "1..0 # SKIP built without the manager"; exit 0; }
-	for tool in lxc curl mkfs.btrfs; do
-		command -v $tool >/dev/null || { echo "1..0 # SKIP needs $tool"; exit 0; }
-	done
-	[ -d /scratch ] && export TMPDIR=/scratch
-	dir=$(mktemp -d)
-	chmod 755 "$dir"
-	MANAGER_INSIDE=1 unshare -m --propagation private "$BASH" "$0" "$build" "$dir"
-	status=$?
-	rm -rf --one-file-system "$dir"
-	exit $status
-fi
-
-build=$1 dir=$2
-pid='' failed=0
-export LXD_DIR=$dir/lxd HOME=$dir
+# shellcheck disable=SC1091,SC2154,SC2317 # the library has them; check calls its functions by name
+. "$(dirname "$0")/manager_lib.bash"
+needs lxc curl mkfs.btrfs
+on_disk
+in_private "$@"
+all_in_dir
 mkdir -p "$LXD_DIR"
-
-check() { # WHAT COMMAND...
-	local what=$1
-	shift
-	if "$@" >"$dir/out" 2>&1; then
-		echo "ok - $what"
-	else
-		echo "not ok - $what"
-		tail -n 20 "$dir/out" | sed 's/^/# /'
-		failed=1
-	fi
-}
-
-await() {
-	local end=$((SECONDS + 20))
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.02
-	done
-}
-
-get() { # PATH: the metadata
-	timeout 20 curl -sS --unix-socket "$LXD_DIR/unix.socket" "http://lxd/1.0/$1"
-}
-
-start() {
-	"$build/src/manager/lxd" --group root --logfile "$dir/log" </dev/null >"$dir/daemon" 2>&1 &
-	pid=$!
-	await get ''
-}
-
-killed() {
-	kill -9 "$pid"
-	wait "$pid" 2>"$dir/waited"
-}
 
 lxc() {
 	timeout 60 /usr/bin/lxc "$@"
-}
-
-refused() { # WORDS COMMAND...: it fails with them
-	local words=$1 said
-	shift
-	said=$("$@" 2>&1) && return 1
-	echo "$said"
-	[[ $said == *"$words"* ]]
 }
 
 loops() { # how many devices have files of ours
@@ -80,7 +20,7 @@ loops() { # how many devices have files of ours
 }
 
 has() { # PATTERN PATH
-	get "$2" | grep -q -- "$1"
+	api GET "/1.0/$2" -m 20 | grep -q -- "$1"
 }
 
 lacks() {
@@ -90,7 +30,7 @@ lacks() {
 # Everything that a test leaves, in the order that lets go of it.
 cleanup() {
 	local target
-	[ -z "$pid" ] || kill -9 "$pid" 2>"$dir/killed"
+	[ -z "$lxd" ] || kill -9 "$lxd" 2>"$dir/killed"
 	while read -r target; do
 		umount -l "$target"
 	done < <(findmnt -rno TARGET | grep -F "$dir/" | sort -r)
@@ -99,7 +39,7 @@ trap cleanup EXIT
 
 # --- the life of a pool -------------------------------------------------------------
 
-check 'the daemon starts' start
+check 'the daemon starts' start_lxd
 check 'a directory' lxc storage create d1 dir
 check 'a btrfs pool in a file' lxc storage create b1 btrfs size=256MiB
 check 'both are listed' test "$(lxc storage list -f csv | cut -d, -f1,2 | tr '\n' ' ')" = 'b1,btrfs d1,dir '
@@ -140,8 +80,8 @@ check 'until nobody does' lxc profile device remove default root
 # --- killed ---------------------------------------------------------------------------------
 
 echo kept >"$LXD_DIR/storage-pools/b1/images/file"
-killed
-check 'a new daemon after a kill' start
+kill_lxd
+check 'a new daemon after a kill' start_lxd
 check 'has the same pools' test "$(lxc storage list -f csv | wc -l)" -eq 2
 check 'with what was in them' grep -q kept "$LXD_DIR/storage-pools/b1/images/file"
 check 'on one loop device still' test "$(loops)" -eq 1
@@ -152,9 +92,9 @@ killed_while_making() { # MS
 	lxc storage create half btrfs size=256MiB &
 	local client=$!
 	sleep "0.$1"
-	killed
+	kill_lxd
 	wait "$client"
-	start || return 1
+	start_lxd || return 1
 	if lacks half storage-pools; then
 		[ ! -e "$LXD_DIR/storage-pools/half" ] && [ ! -e "$LXD_DIR/disks/half.img" ] &&
 			[ "$(loops)" -eq 1 ]
@@ -175,4 +115,4 @@ check 'the directory goes' lxc storage delete d1
 check 'all of it' test -z "$(ls "$LXD_DIR/storage-pools")"
 check 'and is not found' refused 'Storage pool not found' lxc storage show d1
 
-exit $failed
+finish
