@@ -28,7 +28,7 @@ static struct reply *echo(struct request *request, G_GNUC_UNUSED GError **error)
 {
 	const char *query = request_query(request, "q");
 
-	return reply_sync(json_pack("{s:s, s:s?, s:s, s:i, s:b, s:s, s:O?}", "arg", request->arg[0],
+	return reply_sync(json_pack("{s:s?, s:s?, s:s, s:i, s:b, s:s, s:O?}", "arg", request->arg[0],
 				    "q", query, "project", request->project, "recursion",
 				    request->recursion, "all", request->all_projects, "user",
 				    request->who.username, "body", request->body));
@@ -117,7 +117,8 @@ static const struct route rows[] = {
 	{ "1.0/echo/{}", 0, .get = echo, .put = echo, .post = refuse },
 	{ "1.0/quick/{}", ROUTE_QUICK, .get = echo },
 	{ "1.0/always", ROUTE_ALWAYS, .put = created },
-	{ "1.0/stream", ROUTE_STREAM, .get = stream, .post = swallow, .put = refuse_early },
+	{ "1.0/stream", ROUTE_STREAM, .get = stream, .post = swallow, .put = echo },
+	{ "1.0/refused", ROUTE_STREAM, .post = refuse_early },
 	{ "1.0/file", 0, .get = file, .head = file },
 	{ "1.0/created", 0, .post = created },
 	{ "1.0/sftp", 0, .get = upgrade },
@@ -299,10 +300,10 @@ START_TEST(not_ready_and_shutting_down)
 }
 END_TEST
 
-static void send_big(int fd, const char *method, gsize size)
+static void send_big(int fd, const char *what, gsize size)
 {
-	g_autofree char *head = g_strdup_printf("%s /1.0/%s" HEAD "Content-Length: %zu\r\n\r\n",
-						method, size > BIG ? "echo/a" : "stream", size);
+	g_autofree char *head = g_strdup_printf("%s" HEAD "Content-Length: %zu\r\n\r\n", what,
+						size);
 	g_autofree char *data = g_strnfill(size, ' ');
 
 	put(fd, head, strlen(head));
@@ -314,20 +315,23 @@ static void work_bodies(void)
 	int fd = client_open();
 	GString *answer;
 
-	send_big(fd, "POST", BIG);
+	send_big(fd, "POST /1.0/stream", BIG);
 	answer = rest(fd);
 	ck_assert_ptr_nonnull(strstr(answer->str, "\"metadata\":8388608"));
 	g_string_free(answer, TRUE);
 	fd = client_open();
-	send_big(fd, "PUT", BIG); /* refused before it is read: read to its end all the same */
+	send_big(fd, "POST /1.0/refused",
+		 BIG); /* refused before it is read: read to its end all the same */
 	answer = rest(fd);
 	ck_assert_ptr_nonnull(strstr(answer->str, "no room"));
 	g_string_free(answer, TRUE);
 	fd = client_open();
-	send_big(fd, "PUT", BIG + 1); /* too large for a route that wants it whole */
+	send_big(fd, "PUT /1.0/echo/a", BIG + 1); /* too large for a route that wants it whole */
 	answer = rest(fd);
 	ck_assert_ptr_nonnull(strstr(answer->str, "HTTP/1.1 413"));
 	g_string_free(answer, TRUE);
+	/* of the same row, but no stream: JSON as everywhere */
+	EXPECT("PUT /1.0/stream" HEAD "Content-Length: 7\r\n\r\n{\"a\":1}", "\"body\":{\"a\":1}");
 	EXPECT("POST /1.0/stream" HEAD "Content-Length: 0\r\n\r\n", "\"metadata\":0");
 	EXPECT("POST /1.0/stream" HEAD "Expect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
 	       "HTTP/1.1 100", "\"metadata\":3");

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/fuse_lib"
 
 check "mounts and serves" start -l
-if ! timeout 120 python3 "$here/fuse_reads.py" "$mnt"; then
+if ! timeout 300 python3 "$here/fuse_reads.py" "$mnt"; then
 	failed=1
 fi
 check "stops" stop

@@ -28,8 +28,8 @@ struct request {
 	const char *project;	       /* ?project=, else "default" */
 	gboolean all_projects;	       /* ?all-projects=true */
 	int recursion;		       /* ?recursion= */
-	json_t *body;		       /* of a row without ROUTE_STREAM; NULL when there is none */
-	GInputStream *input;	       /* of a row with ROUTE_STREAM: the body, not yet read */
+	json_t *body;		       /* NULL when there is none */
+	GInputStream *input;	       /* of a row with ROUTE_STREAM: POST's body, not yet read */
 	struct requestor who;
 	struct call *call; /* the listener's own */
 };
