@@ -28,10 +28,10 @@ static struct reply *echo(struct request *request, G_GNUC_UNUSED GError **error)
 {
 	const char *query = request_query(request, "q");
 
-	return reply_sync(json_pack("{s:s?, s:s?, s:s, s:i, s:b, s:s, s:O?}", "arg", request->arg[0],
-				    "q", query, "project", request->project, "recursion",
-				    request->recursion, "all", request->all_projects, "user",
-				    request->who.username, "body", request->body));
+	return reply_sync(json_pack("{s:s?, s:s?, s:s, s:i, s:b, s:s, s:O?}", "arg",
+				    request->arg[0], "q", query, "project", request->project,
+				    "recursion", request->recursion, "all", request->all_projects,
+				    "user", request->who.username, "body", request->body));
 }
 
 static struct reply *refuse(G_GNUC_UNUSED struct request *request, GError **error)
