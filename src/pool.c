@@ -21,7 +21,8 @@
 
 #define MS 1000000ull /* in nanoseconds */
 #define LOOK_MS 250   /* between two looks */
-#define STILL_LOOKS 4 /* without a sign of life: asleep in the kernel */
+#define STILL_LOOKS \
+	4 /* without a sign of life, while all threads are one's: asleep in the kernel */
 #define LONG_LOOKS 40 /* in one request, whatever it does */
 #define BUSY_LOOKS 40 /* after that: it will never end */
 
@@ -168,33 +169,60 @@ static uint64_t switches_of(int tid)
 	return parse_switches(text_str(&status));
 }
 
-/* Looks at what a thread does, and says whether it is stuck in it. */
-static bool is_stuck(struct sight *seen, struct session *s, uint64_t turn)
+/* Looks at what a thread does. True when it has a request. */
+static bool watch(struct sight *seen, struct session *s)
 {
-	uint64_t switches = switches_of(atomic_load(&s->tid));
+	uint64_t turn = atomic_load(&s->turn), switches;
 
+	if (turn % 2 == 0) {
+		*seen = (struct sight){ 0 };
+		return false;
+	}
+	switches = switches_of(atomic_load(&s->tid));
 	if (turn != seen->turn) {
 		*seen = (struct sight){ .turn = turn, .switches = switches };
-		return false;
+		return true;
 	}
 	seen->looks++;
 	seen->still = switches && switches == seen->switches ? seen->still + 1 : 0;
 	seen->switches = switches;
-	return seen->still >= STILL_LOOKS || seen->looks >= LONG_LOOKS;
+	return true;
+}
+
+/*
+ * Do all threads sleep for one and the same sender, so that nobody else is served? Where they
+ * sleep for several it is the kernel that is slow, and nobody's fault.
+ */
+static bool has_one_all(const struct pool *p)
+{
+	uint64_t first = 0;
+
+	for (unsigned i = 0; i < count(p); i++) {
+		uint64_t sender;
+
+		if (p->seen[i].still < STILL_LOOKS)
+			return false;
+		sender = session_sender(p->serving[i]);
+		if (sender == 0 || (i > 0 && sender != first))
+			return false;
+		first = sender;
+	}
+	return true;
 }
 
 /* Another session in the place of one that is stuck; without it the keeper has to help. */
-static void replace(struct pool *p, unsigned i, uint64_t turn)
+static void replace(struct pool *p, unsigned i)
 {
 	struct session *old = p->serving[i], *new;
 	int r = open_session(p, i, &new);
 
 	if (r < 0)
 		return;
-	if (!session_give_up(old, turn)) {
+	if (!session_give_up(old, p->seen[i].turn)) {
 		session_close(new);
 		return;
 	}
+	p->seen[i] = (struct sight){ 0 };
 	p->lost_busy[p->lost_count] = 0;
 	p->lost[p->lost_count++] = old;
 	p->serving[i] = new;
@@ -227,23 +255,19 @@ static void settle_lost(struct pool *p)
 int pool_look(struct pool *p)
 {
 	uint64_t now = shared_now(), next = p->looked + LOOK_MS * MS;
-	bool any = false;
+	bool any = false, all;
 
 	if (now < next)
 		return (int)((next - now) / MS) + 1;
 	p->looked = now;
 	atomic_store(&p->bell.heard, false);
 	settle_lost(p);
-	for (unsigned i = 0; i < count(p); i++) {
-		struct session *s = p->serving[i];
-		uint64_t turn = atomic_load(&s->turn);
-
-		if (turn % 2 == 0)
-			continue;
-		any = true;
-		if (is_stuck(&p->seen[i], s, turn) && p->lost_count < LOST_MAX)
-			replace(p, i, turn);
-	}
+	for (unsigned i = 0; i < count(p); i++)
+		any |= watch(&p->seen[i], p->serving[i]);
+	all = has_one_all(p);
+	for (unsigned i = 0; i < count(p) && p->lost_count < LOST_MAX; i++)
+		if (all || p->seen[i].looks >= LONG_LOOKS)
+			replace(p, i);
 	any |= p->lost_count > 0;
 	atomic_store(&p->bell.heard, any);
 	return any ? LOOK_MS : -1;

@@ -4,8 +4,10 @@
  * given up: its request is answered EIO, and another thread takes over its device fd and
  * slot, so that whatever the kernel does with one container's files, the others are served.
  *
- * Stuck is who slept on the spot for a second, or did not end within ten. Looked for is
- * only while there is something to look at: a request that lasts, or no thread free.
+ * Stuck is what did not end within ten seconds; or all threads, when they slept on the spot
+ * for one second and all for the same sender. A kernel that is slow for everybody, as where
+ * cgroups come and go by the thousand, costs nobody an answer. Looked for is only while there
+ * is something to look at: a request that lasts, or no thread free.
  */
 #pragma once
 

@@ -301,6 +301,14 @@ int session_start(struct session *s)
 	return -r;
 }
 
+uint64_t session_sender(const struct session *s)
+{
+	struct fuse_in_header in;
+
+	memcpy(&in, s->slot->request, sizeof(in));
+	return owner_of((pid_t)in.pid);
+}
+
 bool session_give_up(struct session *s, uint64_t turn)
 {
 	struct fuse_in_header in;

@@ -64,6 +64,9 @@ void session_replay(struct session *session);
 /* Starts a thread that replays the slot and then serves until session_stop(). */
 int session_start(struct session *session);
 
+/* Whose request the thread has, or had last: owner_of() its process. */
+uint64_t session_sender(const struct session *session);
+
 /*
  * The thread is stuck in the request of this turn: answers that with EIO and takes slot and
  * device fd away from the thread, which ends when it comes back. For another session then.
